@@ -1,0 +1,1 @@
+"""Luthier tunes the hyperparameters of neural networks."""

@@ -1,0 +1,228 @@
+"""History: what samplers and schedulers see of a study, in columns that are appended to in place.
+
+Row i is trial number i. Nothing here loops over trials when a suggestion is made: a trial is encoded
+once, when it comes, and again only when the space changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .space import Space
+from .space.domains import Floats
+from .space.space import Mask
+from .trial import TrialRecord, TrialState
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
+Ints: TypeAlias = NDArray[np.int64]
+
+
+class _Column:
+    """A NumPy array whose first axis grows, doubling its room."""
+
+    def __init__(self, width: tuple[int, ...], dtype: Any, fill: float) -> None:
+        self._fill = fill
+        self._data: NDArray[Any] = np.full((16, *width), fill, dtype=dtype)
+
+    def view(self, n: int) -> NDArray[Any]:
+        if n > len(self._data):
+            room = np.full((max(n, 2 * len(self._data)), *self._data.shape[1:]), self._fill, dtype=self._data.dtype)
+            room[: len(self._data)] = self._data
+            self._data = room
+        return self._data[:n]
+
+
+class StepColumn:
+    """What was reported at one step: numbers (k,) and values (k,), in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._numbers = _Column((), np.int64, -1)
+        self._values = _Column((), np.float64, np.nan)
+        self._n = 0
+
+    def append(self, number: int, value: float) -> None:
+        """Add one report."""
+        self._n += 1
+        self._numbers.view(self._n)[-1] = number
+        self._values.view(self._n)[-1] = value
+
+    @property
+    def numbers(self) -> Ints:
+        """(k,) trials that reported at this step."""
+        return self._numbers.view(self._n)
+
+    @property
+    def values(self) -> Floats:
+        """(k,) what they reported, in the study's direction (as the objective gave it)."""
+        return self._values.view(self._n)
+
+
+class History:
+    """Trials of a study as columns. Not safe for threads: the study holds its lock.
+
+    Args:
+        space: the space under which parameters are encoded.
+        directions: one of "minimize" and "maximize" for each objective.
+    """
+
+    def __init__(self, space: Space, directions: Sequence[Direction] = ("minimize",)) -> None:
+        self.space = space
+        self.directions: tuple[Direction, ...] = tuple(directions)
+        self.signs: Floats = np.array([1.0 if x == "minimize" else -1.0 for x in self.directions])  # (m,)
+        self.records: list[TrialRecord] = []
+        self.version = 0  # grows with every change: what a sampler may key its cache with
+        self._X = _Column((len(space),), np.float64, np.nan)
+        self._states = _Column((), np.int8, TrialState.WAITING)
+        self._values = _Column((len(self.directions),), np.float64, np.nan)
+        self._constraints = _Column((0,), np.float64, np.nan)
+        self._last_step = _Column((), np.int64, -1)
+        self._last_value = _Column((), np.float64, np.nan)
+        self._steps: dict[int, StepColumn] = {}
+        self._pending: list[int] = []  # rows whose parameters are not encoded yet
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    # -- what is in it
+
+    @property
+    def X(self) -> Floats:
+        """(n, d) encoded parameters; NaN where inactive or unknown; see `Space` for the coordinates."""
+        n = len(self)
+        X = self._X.view(n)
+        if self._pending:
+            rows, self._pending = self._pending, []
+            X[rows] = self.space.encode([self.records[i].params for i in rows])
+        return X
+
+    @property
+    def states(self) -> NDArray[np.int8]:
+        """(n,) values of TrialState."""
+        return self._states.view(len(self))
+
+    @property
+    def values(self) -> Floats:
+        """(n, m) what trials were told; NaN where nothing was."""
+        return self._values.view(len(self))
+
+    @property
+    def losses(self) -> Floats:
+        """(n, m) values turned so that less is better."""
+        return self.values * self.signs
+
+    @property
+    def constraints(self) -> Floats:
+        """(n, c) constraint values; feasible at <= 0; NaN where none was given."""
+        return self._constraints.view(len(self))
+
+    @property
+    def feasible(self) -> Mask:
+        """(n,) whether no constraint is above 0."""
+        mask: Mask = np.logical_not(np.any(self.constraints > 0, axis=1))
+        return mask
+
+    @property
+    def last_step(self) -> Ints:
+        """(n,) the last step reported; -1 for none."""
+        return self._last_step.view(len(self))
+
+    @property
+    def last_value(self) -> Floats:
+        """(n,) the last value reported; NaN for none."""
+        return self._last_value.view(len(self))
+
+    @property
+    def steps(self) -> list[int]:
+        """All steps that were ever reported, in order."""
+        return sorted(self._steps)
+
+    def is_state(self, *states: TrialState) -> Mask:
+        """(n,) which trials are in one of the states."""
+        mask: Mask = np.isin(self.states, states)
+        return mask
+
+    @property
+    def is_running(self) -> Mask:
+        """(n,) trials that are being evaluated."""
+        return np.equal(self.states, TrialState.RUNNING)
+
+    @property
+    def is_complete(self) -> Mask:
+        """(n,) trials that were told a result."""
+        return np.equal(self.states, TrialState.COMPLETE)
+
+    def at_step(self, step: int) -> StepColumn:
+        """All that was reported at one step, in O(1)."""
+        return self._steps.get(step) or StepColumn()
+
+    # -- how it grows
+
+    def put(self, records: Iterable[TrialRecord]) -> None:
+        """Add new trials or put their newer records in place of the old.
+
+        Raises:
+            ValueError: a number would leave a gap.
+        """
+        for record in records:
+            i = record.number
+            if i > len(self.records):
+                raise ValueError(f"trial {i} came before trial {len(self.records)}")
+            old = self.records[i] if i < len(self.records) else None
+            if old is None:
+                self.records.append(record)
+            else:
+                self.records[i] = record
+            if old is None or record.params != old.params:
+                self._pending.append(i)
+            self._write(i, record, old)
+        self.version += 1
+
+    def _write(self, i: int, record: TrialRecord, old: TrialRecord | None) -> None:
+        n = len(self.records)
+        self._states.view(n)[i] = record.state
+        if record.values is not None:
+            self._values.view(n)[i] = record.values
+        elif old is not None and old.values is not None:
+            self._values.view(n)[i] = np.nan
+        if record.constraints:
+            self._constraint_room(len(record.constraints))
+            self._constraints.view(n)[i, : len(record.constraints)] = record.constraints
+        if record.reports:
+            known = len(old.reports) if old is not None and _is_prefix(old.reports, record.reports) else 0
+            if old is not None and known == 0 and old.reports:
+                self._forget_reports(i, old)
+            for step, value in record.reports[known:]:
+                self._steps.setdefault(step, StepColumn()).append(i, value)
+            self._last_step.view(n)[i], self._last_value.view(n)[i] = record.reports[-1]
+
+    def _forget_reports(self, i: int, old: TrialRecord) -> None:
+        for step, _ in old.reports:
+            column, kept = self._steps.pop(step), StepColumn()
+            for number, value in zip(column.numbers.tolist(), column.values.tolist(), strict=True):
+                if number != i:
+                    kept.append(number, value)
+            self._steps[step] = kept
+
+    def _constraint_room(self, c: int) -> None:
+        width = self._constraints.view(0).shape[1]
+        if c > width:
+            n = len(self.records)
+            wider = _Column((c,), np.float64, np.nan)
+            wider.view(n)[:, :width] = self._constraints.view(n)
+            self._constraints = wider
+
+    def under(self, space: Space) -> History:
+        """The same trials encoded under another space; itself if the space is the same."""
+        if space is self.space or space == self.space:
+            return self
+        other = History(space, self.directions)
+        other.put(self.records)
+        return other
+
+
+def _is_prefix(short: tuple[tuple[int, float], ...], long: tuple[tuple[int, float], ...]) -> bool:
+    return len(short) <= len(long) and (not short or short[-1] == long[len(short) - 1])

@@ -1,0 +1,35 @@
+"""What a scheduler is: one pure function from what is known to whether a trial goes on."""
+
+from __future__ import annotations
+
+import enum
+from typing import Protocol, runtime_checkable
+
+from ..history import History
+
+
+class Decision(enum.Enum):
+    """What becomes of a running trial."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    PAUSE = "pause"
+    PROMOTE = "promote"
+
+
+@runtime_checkable
+class Scheduler(Protocol):
+    """Decides over running trials by what they reported. One that only stops is called a pruner."""
+
+    def decide(self, history: History, number: int) -> Decision:
+        """What becomes of trial `number`, right after its latest report.
+
+        A pure function of its arguments. Called under the study's lock.
+
+        Args:
+            history: all trials so far; `history.records[number].reports` holds this trial's reports,
+                `history.at_step(step)` what all trials reported at a step, in the study's direction
+                (`history.directions[0]`). A report may be NaN: that is as bad as it gets.
+            number: the trial.
+        """
+        ...

@@ -1,0 +1,6 @@
+"""Stores: where studies and trials live; `protocol.py` says what each promises."""
+
+from .protocol import Proposal as Proposal
+from .protocol import Result as Result
+from .protocol import Store as Store
+from .protocol import StudyRecord as StudyRecord

@@ -1,0 +1,204 @@
+"""What a store is: where studies and trials live, and what it promises.
+
+1. A result whose `tell` returned is never lost.
+2. Trial numbers are unique and without gaps.
+3. A trial has one owner, held by a lease with a fencing token; a late owner gets `LeaseLost`.
+4. `tell` is idempotent per token; a conflicting one raises `ConflictingTell`.
+5. Taking a dead worker's trial away and queueing it again is one transaction.
+6. Lease time is the store's clock.
+7. NaN fails the trial; ±inf is refused (`Study.tell` and the store both look).
+8. A busy store retries until a deadline, and errors keep their cause.
+9. An older program refuses a newer schema; migrations back up first.
+10. `ask` takes a client id, so that a lost reply can be asked again.
+11. Two workers never pop the same queued trial.
+
+All values are JSON with a schema version; nothing is pickled. Every method is one short transaction
+and safe to call from several threads and, but for the memory store, from several processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from ..trial import Configuration, Label, TrialRecord, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study as it stands in a store.
+
+    Attributes:
+        name: unique in the store.
+        directions: "minimize" or "maximize" for each objective.
+        seed: what all randomness of the study comes from.
+        space: JSON of the declared space; None where the objective defines it as it runs.
+        parameters: JSON of each domain that an objective defined as it ran, by name, latest range.
+        attrs: whatever the user attached; JSON.
+        created: seconds since the epoch by the store's clock.
+    """
+
+    name: str
+    directions: tuple[str, ...]
+    seed: int
+    space: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Parameters that were suggested for the trial of one number; void if that number goes to another."""
+
+    number: int
+    params: Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a trial is told. Two results are the same when every field is."""
+
+    state: TrialState
+    values: tuple[float, ...] | None = None
+    constraints: tuple[float, ...] = ()
+    error: str | None = None
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Where studies and trials live; the module says what every store promises."""
+
+    def create_study(self, study: StudyRecord) -> None:
+        """Add a study. Raises `StudyExists`."""
+        ...
+
+    def study(self, name: str) -> StudyRecord:
+        """The study of that name. Raises `StudyNotFound`."""
+        ...
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, oldest first."""
+        ...
+
+    def delete_study(self, name: str) -> None:
+        """Remove a study with its trials. Raises `StudyNotFound`."""
+        ...
+
+    def set_study_attrs(self, name: str, attrs: Mapping[str, Any]) -> None:
+        """Set some of a study's attributes; the others stay."""
+        ...
+
+    def add_parameters(self, name: str, parameters: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set the JSON of some domains of a study that defines its space as it runs; the others stay."""
+        ...
+
+    def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
+        """What changed after revision `since` (0 for all): the present revision, and the trials, by number."""
+        ...
+
+    def enqueue(self, name: str, params: Mapping[str, Label], attrs: Mapping[str, Any], client: str) -> TrialRecord:
+        """Add a WAITING trial. The same `client` (a unique id of this call) gets the same trial again."""
+        ...
+
+    def ask(
+        self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
+    ) -> TrialRecord:
+        """Start a trial and own it.
+
+        The oldest WAITING trial is taken, whatever the proposal says; else a new one is made with the next
+        number, and with the proposal's parameters if it names that number, with none if it does not.
+
+        Args:
+            name: the study.
+            owner: who will run it.
+            client: a unique id of this call; the same id gets the same trial again.
+            lease: seconds until the trial may be taken from its owner; None for never.
+            proposal: parameters for the number that is expected to be next.
+
+        Returns:
+            the RUNNING record with a new `token`. One with empty params was not proposed for: give it
+            parameters with `write`.
+        """
+        ...
+
+    def write(
+        self,
+        name: str,
+        number: int,
+        token: str,
+        *,
+        params: Mapping[str, Label] | None = None,
+        reports: Sequence[tuple[int, float]] = (),
+        attrs: Mapping[str, Any] | None = None,
+        note: Mapping[str, Any] | None = None,
+        lease: float | None = None,
+    ) -> None:
+        """Change a RUNNING trial: replace its params, append reports, merge attrs and note, renew its lease.
+
+        A report of a step that is there already is dropped: a training that resumed says it again.
+
+        Raises:
+            TrialNotFound: there is no such trial.
+            TrialNotRunning: it is WAITING or finished.
+            LeaseLost: the token is not the present one.
+        """
+        ...
+
+    def tell(
+        self,
+        name: str,
+        number: int,
+        token: str | None,
+        result: Result,
+        *,
+        params: Mapping[str, Label] | None = None,
+        reports: Sequence[tuple[int, float]] = (),
+        attrs: Mapping[str, Any] | None = None,
+        note: Mapping[str, Any] | None = None,
+    ) -> TrialRecord:
+        """Finish a RUNNING trial; durable when it returns.
+
+        Args:
+            name: the study.
+            number: the trial.
+            token: the token of `ask`; None to finish it whoever owns it.
+            result: its final state and values.
+            params, reports, attrs, note: as in `write`, in the same transaction.
+
+        Returns:
+            the finished record.
+
+        Raises:
+            TrialNotFound: there is no such trial.
+            TrialNotRunning: it is WAITING, or finished and `token` is None.
+            ConflictingTell: it was finished under this token with another result.
+            LeaseLost: the token is not the present one.
+            ObjectiveError: a COMPLETE result without finite values.
+        """
+        ...
+
+    def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
+        """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""
+        ...
+
+    def requeue(self, name: str, number: int, token: str) -> bool:
+        """Put a RUNNING trial whose owner is dead back to WAITING, with its params, one more `retries`.
+
+        Its reports are dropped: it starts again. Returns False, and does nothing, if the token is no longer
+        the present one or the trial is not RUNNING: somebody else was first.
+        """
+        ...
+
+    def fail(self, name: str, number: int, token: str, error: str) -> bool:
+        """Finish a RUNNING trial whose owner is dead as FAIL; False if somebody else was first."""
+        ...
+
+    def now(self) -> float:
+        """The store's clock, in seconds since the epoch."""
+        ...
+
+    def close(self) -> None:
+        """Give up connections and files; the store is not used afterwards."""
+        ...

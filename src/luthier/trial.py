@@ -1,0 +1,117 @@
+"""What is known of one trial, and the one table of the state changes that are allowed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from .errors import TrialNotRunning
+
+Label: TypeAlias = bool | int | float | str | None
+"""A parameter's value as it is stored: a JSON scalar. A choice that is none is stored by its label."""
+
+Configuration: TypeAlias = dict[str, Label]
+"""The stored values of the active parameters of one trial."""
+
+
+class TrialState(enum.IntEnum):
+    """Where a trial is in its life; the numbers are what stores hold."""
+
+    WAITING = 0
+    RUNNING = 1
+    COMPLETE = 2
+    PRUNED = 3
+    FAIL = 4
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing can change any more."""
+        return self >= TrialState.COMPLETE
+
+
+TRANSITIONS: Mapping[TrialState, frozenset[TrialState]] = MappingProxyType(
+    {
+        TrialState.WAITING: frozenset({TrialState.RUNNING, TrialState.FAIL}),
+        TrialState.RUNNING: frozenset({TrialState.WAITING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}),
+        TrialState.COMPLETE: frozenset(),
+        TrialState.PRUNED: frozenset(),
+        TrialState.FAIL: frozenset(),
+    }
+)
+"""The one table of allowed changes. RUNNING to WAITING is a dead worker's trial that is queued again."""
+
+
+def check_transition(number: int, old: TrialState, new: TrialState) -> None:
+    """Raise `TrialNotRunning` unless trial `number` may go from `old` to `new`."""
+    if new not in TRANSITIONS[old]:
+        hint = "it was told already" if old.is_finished else "ask for it first"
+        raise TrialNotRunning(f"trial {number} is {old.name} and cannot become {new.name}: {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial as it stands in a store: a value that never changes.
+
+    Attributes:
+        number: position in the study, from 0, without gaps.
+        state: where it is in its life.
+        params: stored values of the active parameters, by name.
+        values: one per objective; None until the trial is told (a pruned trial may have its last report).
+        constraints: feasible where every entry is at most 0.
+        reports: (step, value) pairs in the order of steps, each step once.
+        attrs: whatever the user attached; JSON.
+        note: whatever the sampler or the engine attached; JSON.
+        error: the traceback of a failed objective.
+        created, started, finished: seconds since the epoch by the store's clock.
+        owner: who runs it.
+        token: the fencing token of its present lease; empty before the first.
+        retries: how often it was queued again after its worker died.
+    """
+
+    number: int
+    state: TrialState
+    params: Mapping[str, Label] = field(default_factory=dict)
+    values: tuple[float, ...] | None = None
+    constraints: tuple[float, ...] = ()
+    reports: tuple[tuple[int, float], ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    note: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    owner: str = ""
+    token: str = ""
+    retries: int = 0
+
+    @property
+    def value(self) -> float | None:
+        """The value of the only objective; None where there is none yet.
+
+        Raises:
+            ValueError: the study has several objectives.
+        """
+        if self.values is None:
+            return None
+        if len(self.values) != 1:
+            raise ValueError(f"trial {self.number} has {len(self.values)} values: use .values")
+        return self.values[0]
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint is at most 0."""
+        return all(c <= 0 for c in self.constraints)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the trial ran; None unless it is finished."""
+        if self.started is None or self.finished is None:
+            return None
+        return self.finished - self.started
+
+    def with_(self, **changes: Any) -> TrialRecord:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
