@@ -1,0 +1,82 @@
+"""The initial design that model-based samplers share: the defaults, then scrambled Sobol points."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+
+from ..errors import SpaceError
+from ..history import History
+from ..space import Space
+from ..trial import Configuration, TrialState
+from .sequences import MAX_SOBOL_DIMENSIONS, point_sequence
+
+
+def default_startup_trials(space: Space) -> int:
+    """How many trials come before a model is asked: max(5, min(2d, 15))."""
+    return max(5, min(2 * len(space), 15))
+
+
+def trial_numbers(history: History, n: int) -> list[int]:
+    """Numbers of the n trials that are asked for next: rows that wait, then new ones."""
+    waiting: list[int] = np.flatnonzero(history.is_state(TrialState.WAITING))[:n].tolist()
+    return waiting + list(range(len(history), len(history) + n - len(waiting)))
+
+
+def startup(
+    space: Space, history: History, rng: np.random.Generator, n: int, startup_trials: int
+) -> list[Configuration] | None:
+    """The initial design, or None when it is over.
+
+    It is over when `startup_trials` trials are COMPLETE, PRUNED or RUNNING. First come the space's
+    defaults, if it names any, they satisfy `require` and no trial had them; then scrambled Sobol
+    points by trial number. The scramble differs from study to study and is the same within one: it comes
+    from the parameters of the study's first trial (after the defaults), which is a uniform random point.
+
+    Returns:
+        n configurations, or None.
+
+    Raises:
+        SpaceError: hardly anything satisfies the space's `require`.
+    """
+    counted = history.is_state(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    if int(np.count_nonzero(counted)) >= startup_trials:
+        return None
+    if len(space) == 0:
+        return [{} for _ in range(n)]
+    defaults = _defaults(space)
+    found: list[Configuration] = []
+    if defaults is not None and not _was_tried(history, space, defaults):
+        found.append(defaults)
+    if len(space) > MAX_SOBOL_DIMENSIONS:
+        return found[:n] + space.decode(space.sample(rng, n - len(found[:n])))
+    anchor = next((dict(r.params) for r in history.records if r.params and r.params != defaults), None)
+    if anchor is None and len(found) < n:
+        anchor = space.decode(space.sample(rng, 1))[0]
+        found.append(anchor)
+    if len(found) < n:
+        rows = point_sequence(space, "sobol", _seed_of(anchor)).rows(trial_numbers(history, n)[len(found) :])
+        found += space.decode(rows)
+    return found
+
+
+def _defaults(space: Space) -> Configuration | None:
+    if not space.has_defaults:
+        return None
+    try:
+        return space.defaults()
+    except SpaceError:  # they do not satisfy `require`: no place to start
+        return None
+
+
+def _was_tried(history: History, space: Space, configuration: Configuration) -> bool:
+    row = space.encode([configuration])
+    return bool(np.isclose(history.X, row, rtol=0, atol=1e-9, equal_nan=True).all(axis=1).any())
+
+
+def _seed_of(configuration: Configuration | None) -> int:
+    """A seed from the stored values, the same on every machine."""
+    text = json.dumps(configuration, sort_keys=True)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
