@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeAlias
+from functools import cached_property, partial
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ..errors import SpaceError
 from ..trial import Label
 
 Floats: TypeAlias = NDArray[np.float64]
+_N = TypeVar("_N", int, float)
 When: TypeAlias = Mapping[str, Any] | str | None
 """`{"optimizer": "sgd"}` or `{"optimizer": ("sgd", "rmsprop")}` (all keys must hold), or an expression such as
 `"layers >= 3"`."""
@@ -51,6 +52,40 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
             raise SpaceError(f"step={step} must be positive")
         if log and step != 1:
             raise SpaceError("log=True and step= exclude each other: drop one of them")
+
+
+# The scalar maps behind `at`: module-level functions with `partial`, so that a domain can be pickled.
+
+
+def _constant(value: _N, _: float) -> _N:
+    return value
+
+
+def _line(low: float, high: float, u: float) -> float:
+    x = low * (1 - u) + high * u
+    return low if u <= 0 or x < low else high if u >= 1 or x > high else x
+
+
+def _log_line(low: float, high: float, log_low: float, width: float, u: float) -> float:
+    x = float(np.exp(log_low + u * width))  # not math.exp, which rounds differently
+    return low if u <= 0 or x < low else high if u >= 1 or x > high else x
+
+
+def _float_step(low: float, high: float, step: float, size: int, u: float) -> float:
+    return min(low + min(max(math.floor(u * size), 0), size - 1) * step, high)
+
+
+def _int_step(low: int, step: int, size: int, u: float) -> int:
+    return int(low + float(min(max(math.floor(u * size), 0), size - 1)) * step)
+
+
+def pick(labels: tuple[Label, ...], u: float) -> Label:
+    """The label in whose bin a unit coordinate lies."""
+    return labels[min(max(int(u * len(labels)), 0), len(labels) - 1)]
+
+
+def _int_log_line(low: int, high: int, log_low: float, width: float, u: float) -> int:
+    return min(max(round(float(np.exp(log_low + u * width))), low), high)
 
 
 @dataclass(frozen=True)
@@ -139,9 +174,21 @@ class Float:
         x = np.where(u <= 0, self.low, np.where(u >= 1, self.high, x))
         return np.clip(x, self.low, self.high)
 
+    @cached_property
+    def at(self) -> Callable[[float], float]:
+        """The function from one coordinate to its value: `decode` without an array, and fast."""
+        if self.size == 1:
+            return partial(_constant, self.low)
+        if self.size is not None:
+            assert self.step is not None
+            return partial(_float_step, self.low, self.high, self.step, self.size)
+        if self.log:
+            return partial(_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
+        return partial(_line, self.low, self.high)
+
     def value(self, u: float) -> float:
         """The value at one coordinate."""
-        return float(self.decode(np.array(u)))
+        return self.at(u)
 
     def stored(self, value: Any) -> Label:
         """The value as it is stored."""
@@ -227,9 +274,18 @@ class Int:
             return np.clip(np.round(np.exp(a + u * (b - a))), self.low, self.high)
         return self.low + np.clip(np.floor(u * self.size), 0, self.size - 1) * self.step
 
+    @cached_property
+    def at(self) -> Callable[[float], int]:
+        """The function from one coordinate to its value: `decode` without an array, and fast."""
+        if self.size == 1:
+            return partial(_constant, self.low)
+        if self.log:
+            return partial(_int_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
+        return partial(_int_step, self.low, self.step, self.size)
+
     def value(self, u: float) -> int:
         """The value at one coordinate."""
-        return int(self.decode(np.array(u)))
+        return self.at(u)
 
     def stored(self, value: Any) -> Label:
         """The value as it is stored."""
@@ -240,7 +296,7 @@ class Int:
         return label
 
 
-def _label_of(value: Any) -> Label:
+def label_of(value: Any) -> Label:
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
@@ -267,7 +323,7 @@ def normal_when(when: When) -> dict[str, tuple[Label, ...]] | str | None:
     if not when:
         raise SpaceError("when={} names no parameter: drop it, or name one")
     return {
-        parent: tuple(_label_of(v) for v in (allowed if isinstance(allowed, list | tuple | set) else (allowed,)))
+        parent: tuple(label_of(v) for v in (allowed if isinstance(allowed, list | tuple | set) else (allowed,)))
         for parent, allowed in when.items()
     }
 
@@ -286,7 +342,7 @@ class _Labelled:
             labels, values = tuple(choices.keys()), tuple(choices.values())
         else:
             values = tuple(choices)
-            labels = tuple(_label_of(v) for v in values)
+            labels = tuple(label_of(v) for v in values)
         if not labels:
             raise SpaceError("there are no choices: give at least one")
         index = {label_key(label): i for i, label in enumerate(labels)}
@@ -318,7 +374,7 @@ class _Labelled:
 
     def stored(self, value: Any) -> Label:
         """The label under which a choice (or its label) is stored."""
-        for candidate in (lambda: value, lambda: _label_of(value)):
+        for candidate in (lambda: value, lambda: label_of(value)):
             try:
                 label = candidate()
                 if label is None or isinstance(label, bool | int | float | str):
@@ -419,9 +475,14 @@ class Ordinal(_Labelled):
         """Whole indices at coordinates in [0, 1]."""
         return np.clip(np.floor(np.asarray(u, dtype=np.float64) * self.size), 0, self.size - 1)
 
+    @cached_property
+    def at(self) -> Callable[[float], Label]:
+        """The function from one coordinate to its stored label, fast."""
+        return partial(pick, self.labels)
+
     def value(self, u: float) -> Label:
         """The label at one coordinate."""
-        return self.labels[min(max(int(u * self.size), 0), self.size - 1)]
+        return self.at(u)
 
 
 def _domain_key(domain: Choice | Ordinal) -> tuple[Any, ...]:

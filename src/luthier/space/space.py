@@ -8,8 +8,8 @@ Choice, NaN where the parameter is inactive.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpaceError
 from ..trial import Configuration, Label
-from .domains import Choice, Domain, Float, Floats, Int, Ordinal
+from .domains import Choice, Domain, Float, Floats, Int, Ordinal, pick
 from .expression import Expression, parse
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -93,7 +93,7 @@ class Space:
             ]
         )
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         """Whether every parameter is always active."""
         return not any(self._conditions.values())
@@ -288,6 +288,20 @@ class Space:
                     configuration[name] = domain.value(u)
         return configurations
 
+    def decode_one(self, u: Floats) -> Configuration:
+        """The configuration of one point (d,) of the unit cube: `decode(from_unit(u))`, without the arrays."""
+        if self.is_flat:
+            return {name: at(x) for (name, at), x in zip(self._at, u.tolist(), strict=True)}
+        return self.decode(self.from_unit(u[None, :]))[0]
+
+    @cached_property
+    def _at(self) -> tuple[tuple[str, Callable[[float], Label]], ...]:
+        """For every parameter the function from a unit coordinate to the stored value."""
+        return tuple(
+            (name, partial(pick, domain.labels) if isinstance(domain, Choice) else domain.at)
+            for name, domain in self.parameters.items()
+        )
+
     # -- points
 
     def sample(self, rng: np.random.Generator, n: int) -> Floats:
@@ -383,6 +397,30 @@ class Space:
             except SpaceError as error:
                 raise SpaceError(f"parameter {name!r}: {error}") from error
         return stored
+
+    def complete(
+        self, fixed: Mapping[str, Label], suggested: Mapping[str, Label], rng: np.random.Generator
+    ) -> Configuration:
+        """A full configuration with the fixed values, the rest as suggested, and by chance where need be.
+
+        Fixed values of parameters that turn out to be inactive are left out.
+
+        Raises:
+            SpaceError: nothing that `require` allows has these fixed values.
+        """
+        rows = self.from_unit(rng.random((_BATCH, len(self))))
+        chosen = self.encode([{**suggested, **fixed}])[0]
+        fill = np.where(np.isnan(rows), 0.5, rows)
+        for j, name in enumerate(self.names):
+            if name in fixed:
+                fill[:, j] = chosen[j]
+        fill[0] = np.where(np.isnan(chosen), fill[0], chosen)  # the first row is the one that was suggested
+        X = self.snap(fill)
+        good = np.flatnonzero(self.feasible(X))
+        if len(good) == 0:
+            raise SpaceError(f"nothing with {dict(fixed)} satisfies require={list(self.require)}: fix other values")
+        configuration = self.decode(X[good[:1]])[0]
+        return {name: fixed.get(name, value) for name, value in configuration.items()}
 
     def restore(self, configuration: Mapping[str, Label]) -> dict[str, Any]:
         """The values behind stored labels: what an objective works with."""

@@ -1,0 +1,25 @@
+"""Random search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..history import History
+from ..space import Space
+from ..trial import Configuration
+
+
+@dataclass(frozen=True)
+class RandomSampler:
+    """Uniform over the encoded space: log-uniform where `log=True`, every choice as likely.
+
+    Source: Bergstra & Bengio 2012, "Random search for hyper-parameter optimization".
+    """
+
+    def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:  # noqa: ARG002
+        """n configurations to try next; see `Sampler`."""
+        if n == 1 and not space.require:
+            return [space.decode_one(rng.random(len(space)))]
+        return space.decode(space.sample(rng, n))
