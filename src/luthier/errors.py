@@ -63,6 +63,10 @@ class DataError(LuthierError, ValueError):
     """A data set that cannot be read or cannot be learned from."""
 
 
+class SealBroken(LuthierError):
+    """A sealed test set was opened a second time."""
+
+
 class TrainingError(LuthierError, ValueError):
     """A training that cannot start as it was described, or a checkpoint that does not fit it."""
 

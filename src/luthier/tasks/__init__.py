@@ -1,0 +1,1 @@
+"""Whole tasks, ready to tune: data, space and training together."""
