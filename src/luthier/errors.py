@@ -9,6 +9,10 @@ class SpaceError(LuthierError, ValueError):
     """A search space, a domain, a condition or a configuration that cannot be right."""
 
 
+class SearchSpaceExhausted(LuthierError):
+    """Every configuration was tried: the study has nothing left to ask for, and may stop."""
+
+
 class ObjectiveError(LuthierError, ValueError):
     """An objective returned (or was told) something that is not a result."""
 

@@ -312,7 +312,7 @@ class Space:
         """
         if not self._require:
             return self.from_unit(rng.random((n, len(self))))
-        found: list[Floats] = []
+        found: list[Floats] = [np.empty((0, len(self)))]
         count, tried = 0, 0
         while count < n:
             X = self.from_unit(rng.random((_BATCH, len(self))))

@@ -1,0 +1,1 @@
+"""The contracts as test suites that any sampler, scheduler or store can be run through."""
