@@ -1,0 +1,70 @@
+"""What a trained model says, and how well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from .data import Tensors, as_tensors
+from .losses import count_correct, make_loss
+from .settings import CLASSIFICATION_LOSSES, LossName
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter lives; the CPU if it has none."""
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients inside; every module's own mode afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def predict(model: nn.Module, inputs: Tensor, *, batch_size: int = 512) -> Tensor:
+    """The model's outputs (n, ...) for inputs (n, ...), in evaluation mode, without gradients, on its device."""
+    device = device_of(model)
+    with evaluating(model):
+        return torch.cat([model(batch.to(device)) for batch in torch.split(inputs, batch_size)])
+
+
+def evaluate(
+    model: nn.Module,
+    data: Tensors | TensorDataset,
+    *,
+    batch_size: int = 512,
+    loss: LossName = "cross_entropy",
+) -> dict[str, float]:
+    """The mean "loss" without label smoothing or penalties and, for classification, the "accuracy".
+
+    Raises:
+        DataError: as for `Tensors`.
+    """
+    data, device, mean_loss = as_tensors(data), device_of(model), make_loss(loss)
+    classifies = loss in CLASSIFICATION_LOSSES
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    correct = torch.zeros((), dtype=torch.float64, device=device)
+    with evaluating(model):
+        for inputs, targets in zip(
+            torch.split(data.inputs, batch_size), torch.split(data.targets, batch_size), strict=True
+        ):
+            outputs, targets = model(inputs.to(device)), targets.to(device)
+            total += mean_loss(outputs, targets) * len(targets)
+            if classifies:
+                correct += count_correct(loss, outputs, targets)
+    result = {"loss": total.item() / len(data)}
+    if classifies:
+        result["accuracy"] = correct.item() / len(data)
+    return result
