@@ -1,0 +1,126 @@
+"""What one parameter does, what two do together, and what changed from the default to the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..history import History
+from ..trial import Label
+from .errors import AnalysisError
+from .forest import Forest, as_forest
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The expected value over one parameter, all others averaged.
+
+    Attributes:
+        name: of the parameter.
+        labels: (g,) its values, in the order of the domain.
+        mean: (g,) expected value of the objective.
+        spread: (g,) standard deviation over the trees.
+        inactive: expected value where the parameter is inactive; None if it always is active.
+    """
+
+    name: str
+    labels: tuple[Label, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    inactive: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """The expected value over two parameters, all others averaged; where both are active.
+
+    Attributes:
+        names: of the two parameters.
+        rows, columns: values of the first and of the second.
+        mean: (rows, columns) expected values of the objective.
+    """
+
+    names: tuple[str, str]
+    rows: tuple[Label, ...]
+    columns: tuple[Label, ...]
+    mean: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One parameter that differs between two configurations.
+
+    Attributes:
+        name: of the parameter.
+        before, after: its values; None where it is inactive.
+        gain: how much better the objective is expected to become by this alone, all others averaged; in the
+            objective's units, positive for better whatever the direction.
+    """
+
+    name: str
+    before: Label
+    after: Label
+    gain: float
+
+
+def effect(source: History | Forest, name: str) -> Effect:
+    """The marginal mean of one parameter with its spread.
+
+    Raises:
+        AnalysisError: no such parameter, fewer than 5 complete trials, or all values equal.
+        MissingDependency: scikit-learn is not installed.
+    """
+    forest = as_forest(source)
+    j = forest.axis(name)
+    marginals = forest.marginals(j)  # (trees, g + 1)
+    mean, spread = marginals.mean(axis=0), marginals.std(axis=0)
+    axis = forest.axes[j]
+    inactive = float(mean[-1]) if axis.inactive > 0 else None
+    return Effect(name, axis.labels, tuple(mean[:-1].tolist()), tuple(spread[:-1].tolist()), inactive)
+
+
+def interaction(source: History | Forest, first: str, second: str) -> Interaction:
+    """The marginal mean of two parameters on a grid.
+
+    Raises:
+        AnalysisError: no such parameters, the same twice, fewer than 5 complete trials, or all values equal.
+        MissingDependency: scikit-learn is not installed.
+    """
+    forest = as_forest(source)
+    j, k = forest.axis(first), forest.axis(second)
+    if j == k:
+        raise AnalysisError(f"an interaction needs two parameters, not {first!r} twice")
+    mean = forest.marginal_pairs(j, k).mean(axis=0)[:-1, :-1]
+    return Interaction(
+        (first, second), forest.axes[j].labels, forest.axes[k].labels, tuple(tuple(row) for row in mean.tolist())
+    )
+
+
+def changed(source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]) -> tuple[Change, ...]:
+    """What differs between two configurations, the largest gain first.
+
+    The gains are marginal: they need not add up to the whole difference where parameters act together.
+
+    Args:
+        source: the study's history, or a forest over it.
+        default, best: stored values of the active parameters.
+
+    Raises:
+        AnalysisError: fewer than 5 complete trials, or all values equal.
+        SpaceError: a choice that the space does not have.
+        MissingDependency: scikit-learn is not installed.
+    """
+    forest = as_forest(source)
+    sign = -1.0 if forest.direction == "minimize" else 1.0
+    changes = []
+    for j, axis in enumerate(forest.axes):
+        name = axis.name
+        if name in default and name in best and default[name] == best[name]:
+            continue
+        if name not in default and name not in best:
+            continue
+        mean = forest.marginals(j).mean(axis=0)
+        before, after = (axis.cell(c[name]) if name in c else -1 for c in (default, best))
+        gain = sign * float(mean[after] - mean[before])
+        changes.append(Change(name, default.get(name), best.get(name), gain))
+    return tuple(sorted(changes, key=lambda change: -change.gain))

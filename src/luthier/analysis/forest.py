@@ -1,0 +1,266 @@
+"""A random forest over a study's trials, and the exact marginals of its trees.
+
+A tree is constant on boxes. Each parameter's domain is cut into cells of known weight: equal parts of the unit interval
+for numbers, the labels for choices, and one more for "inactive" where the parameter is conditional. A box
+covers some of the cells along each parameter, so every mean over the other parameters is a product of small matrices:
+Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MissingDependency
+from ..history import Direction, History
+from ..space import Choice, Float, Int, Ordinal, Space
+from ..space.domains import Domain, Floats
+from ..space.space import Mask
+from ..trial import Label
+from .errors import AnalysisError
+
+LEAST = 5  # finished trials below which a forest says nothing
+_TREES = 64
+_LEAVES = 400  # about as many a tree at most, so that cost stays linear in the trials
+_CELLS = 40  # of a continuum
+_INACTIVE = -1.0  # the code of an inactive parameter: apart from every coordinate
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter's cells.
+
+    Attributes:
+        name: of the parameter.
+        domain: of the parameter.
+        labels: (g,) the value in the middle of each cell, or the label of a choice.
+        codes: (g,) what the forest sees in that cell.
+        weights: (g,) share of each cell where the parameter is active; sums to 1.
+        inactive: share of the space in which the parameter is inactive.
+    """
+
+    name: str
+    domain: Domain
+    labels: tuple[Label, ...]
+    codes: Floats
+    weights: Floats
+    inactive: float
+
+    @property
+    def all_codes(self) -> Floats:
+        """(g + 1,) codes with that of "inactive" last."""
+        return np.append(self.codes, _INACTIVE)
+
+    @property
+    def all_weights(self) -> Floats:
+        """(g + 1,) weights with that of "inactive" last; sums to 1."""
+        return np.append(self.weights * (1 - self.inactive), self.inactive)
+
+    def cell(self, value: Label) -> int:
+        """Index among `all_codes` of the cell of a stored value."""
+        u = float(self.domain.encode([value])[0])
+        return int(u) if isinstance(self.domain, Choice) else int(np.abs(self.codes - u).argmin())
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree's boxes.
+
+    Attributes:
+        values: (L,) mean value in each box.
+        covers: for every axis (L, g + 1), 1 where the box covers the cell.
+        shares: (L, d) how much of each axis a box covers.
+    """
+
+    values: Floats
+    covers: tuple[Floats, ...]
+    shares: Floats
+
+    @cached_property
+    def volumes(self) -> Floats:
+        """(L,) share of the space in each box."""
+        volume: Floats = self.shares.prod(axis=1)
+        return volume
+
+    @property
+    def mean(self) -> float:
+        """Mean over the space."""
+        return float(self.values @ self.volumes)
+
+    @property
+    def variance(self) -> float:
+        """Variance over the space."""
+        return max(float(self.values**2 @ self.volumes) - self.mean**2, 0.0)
+
+    def _without(self, *axes: int) -> Floats:
+        """(L,) value times the share of a box in all but some axes."""
+        rest: Floats = self.values * np.delete(self.shares, axes, axis=1).prod(axis=1)
+        return rest
+
+    def marginal(self, j: int) -> Floats:
+        """(g + 1,) mean over all other parameters in each cell of axis j."""
+        marginal: Floats = self._without(j) @ self.covers[j]
+        return marginal
+
+    def marginal_pair(self, j: int, k: int) -> Floats:
+        """(g_j + 1, g_k + 1) mean over all other parameters in each pair of cells."""
+        marginal: Floats = (self.covers[j] * self._without(j, k)[:, None]).T @ self.covers[k]
+        return marginal
+
+
+@dataclass(frozen=True)
+class Forest:
+    """What `fit_forest` learned from a study.
+
+    Attributes:
+        space: of the study.
+        direction: of the objective.
+        axes: one for each parameter.
+        trees: the forest.
+        n: how many trials it saw.
+    """
+
+    space: Space
+    direction: Direction
+    axes: tuple[Axis, ...]
+    trees: tuple[Tree, ...]
+    n: int
+
+    def axis(self, name: str) -> int:
+        """Index of a parameter; `AnalysisError` if there is none of that name."""
+        if name not in self.space:
+            raise AnalysisError(f"there is no parameter {name!r}: the parameters are {', '.join(self.space.names)}")
+        return self.space.index[name]
+
+    def marginals(self, j: int) -> Floats:
+        """(trees, g + 1) marginals of axis j."""
+        return np.stack([tree.marginal(j) for tree in self.trees])
+
+    def marginal_pairs(self, j: int, k: int) -> Floats:
+        """(trees, g_j + 1, g_k + 1) marginals of two axes."""
+        return np.stack([tree.marginal_pair(j, k) for tree in self.trees])
+
+
+def fit_forest(history: History, objective: int = 0, *, seed: int = 0) -> Forest:
+    """A random forest over the complete trials.
+
+    Values are the study's own. The worst ones are pulled in to three quartile ranges beyond the quartile (Tukey's "far
+    out"), so that one diverged training does not drown everything else. Pruned trials are left out: their last
+    reports are of other epochs.
+
+    Args:
+        history: of the study.
+        objective: which of its values.
+        seed: of the forest.
+
+    Raises:
+        AnalysisError: fewer than 5 complete trials, no parameters, or all values equal.
+        MissingDependency: scikit-learn is not installed.
+    """
+    if len(history.space) == 0:
+        raise AnalysisError("the study has no parameters: there is nothing to explain")
+    values = history.values[:, objective]
+    rows = np.flatnonzero(history.is_complete & np.isfinite(values))
+    if len(rows) < LEAST:
+        raise AnalysisError(f"the study has {len(rows)} complete trials, an explanation needs at least {LEAST}")
+    y = _pulled_in(values[rows], float(history.signs[objective]))
+    if np.ptp(y) == 0:
+        raise AnalysisError(f"all {len(rows)} complete trials have the value {y[0]:g}: there is nothing to explain")
+    X = history.X[rows]
+    axes = _axes(history.space, X, y)
+    codes = np.column_stack([_coded(axis, X[:, j]) for j, axis in enumerate(axes)])  # (n, d)
+    trees = tuple(_tree(t, axes) for t in _grow(codes, y, seed))
+    return Forest(history.space, history.directions[objective], axes, trees, len(rows))
+
+
+def as_forest(source: History | Forest) -> Forest:
+    """The forest itself, or that of a history's first objective."""
+    return source if isinstance(source, Forest) else fit_forest(source)
+
+
+def _pulled_in(values: Floats, sign: float) -> Floats:
+    loss = values * sign
+    low, high = np.quantile(loss, [0.25, 0.75])
+    return np.minimum(loss, high + 3 * (high - low)) * sign if high > low else values
+
+
+def _axes(space: Space, X: Floats, y: Floats) -> tuple[Axis, ...]:
+    idle = np.zeros(len(space))
+    if not space.is_flat:
+        idle = np.isnan(space.sample(np.random.default_rng(0), 2000)).mean(axis=0)
+    axes = []
+    for j, (name, domain) in enumerate(space.parameters.items()):
+        if isinstance(domain, Choice):
+            # ordered by their mean value a single split can part choices at best: Breiman et al. 1984, section 4.2.2
+            means = [y[X[:, j] == i].mean() if np.any(X[:, j] == i) else y.mean() for i in range(domain.size)]
+            codes = np.argsort(np.argsort(means, kind="stable"), kind="stable").astype(np.float64)
+            labels: tuple[Label, ...] = domain.labels
+            weights = np.full(domain.size, 1 / domain.size)
+        else:
+            labels, codes, weights = _cells(domain)
+        axes.append(Axis(name, domain, labels, codes, weights, float(idle[j])))
+    return tuple(axes)
+
+
+def _cells(domain: Float | Int | Ordinal) -> tuple[tuple[Label, ...], Floats, Floats]:
+    """Labels, codes and weights of a numeric domain: each of a few values, or equal cells of a continuum."""
+    size = domain.size
+    few = size is not None and size <= _CELLS
+    points = 1 if size == 1 else _CELLS * 25 if few else _CELLS  # fine enough to weigh the values of a log integer
+    fine = (np.arange(points) + 0.5) / points
+    indices, first, counts = np.unique(domain.decode(fine), return_index=True, return_counts=True)
+    labels = tuple(domain.value(float(u)) for u in fine[first])
+    codes = fine if len(indices) == points else np.asarray(domain.encode(labels))
+    return labels, codes, counts / points
+
+
+def _coded(axis: Axis, column: Floats) -> Floats:
+    missing = np.isnan(column)
+    if not isinstance(axis.domain, Choice):
+        return np.where(missing, _INACTIVE, column)
+    return np.where(missing, _INACTIVE, axis.codes[np.where(missing, 0, column).astype(np.intp)])
+
+
+def _grow(X: Floats, y: Floats, seed: int) -> list[Any]:
+    try:
+        from sklearn.ensemble import RandomForestRegressor
+    except ImportError as error:
+        raise MissingDependency("importance and effects need scikit-learn: pip install 'luthier[train]'") from error
+    forest = RandomForestRegressor(_TREES, min_samples_leaf=max(1, len(y) // _LEAVES), random_state=seed)
+    forest.fit(X, y)
+    return [estimator.tree_ for estimator in forest.estimators_]
+
+
+def _tree(tree: Any, axes: tuple[Axis, ...]) -> Tree:
+    low, high = _boxes(tree, len(axes))
+    leaves = tree.children_left < 0
+    low, high = low[leaves], high[leaves]
+    covers, shares = [], []
+    for j, axis in enumerate(axes):
+        codes = axis.all_codes[None, :]  # (1, g + 1)
+        inside: Mask = (codes > low[:, j, None]) & (codes <= high[:, j, None])
+        cover = inside.astype(np.float64)
+        covers.append(cover)
+        shares.append(cover @ axis.all_weights)
+    values: NDArray[np.float64] = tree.value[leaves, 0, 0]
+    return Tree(values, tuple(covers), np.column_stack(shares))
+
+
+def _boxes(tree: Any, d: int) -> tuple[Floats, Floats]:
+    """(nodes, d) bounds of every node, low excluded and high included, found level by level."""
+    low = np.full((tree.node_count, d), -np.inf)
+    high = np.full((tree.node_count, d), np.inf)
+    nodes = np.array([0])
+    while len(nodes := nodes[tree.children_left[nodes] >= 0]):
+        left, right = tree.children_left[nodes], tree.children_right[nodes]
+        feature, threshold = tree.feature[nodes], tree.threshold[nodes]
+        low[left], high[left] = low[nodes], high[nodes]
+        low[right], high[right] = low[nodes], high[nodes]
+        high[left, feature] = threshold
+        low[right, feature] = threshold
+        nodes = np.concatenate([left, right])
+    return low, high

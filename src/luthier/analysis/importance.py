@@ -1,0 +1,81 @@
+"""Which parameters matter, and which act together: functional ANOVA over a forest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..history import History
+from ..space.domains import Floats
+from ..space.space import Mask
+from .errors import AnalysisError
+from .forest import Forest, as_forest
+
+_PAIRS_AMONG = 8  # pairs are sought among so many of the most important parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of the variance that one parameter, or two together, explain.
+
+    Attributes:
+        names: the parameter, or the two whose interaction it is.
+        share: mean over the trees, of 1.
+        spread: standard deviation over the trees.
+    """
+
+    names: tuple[str, ...]
+    share: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """What explains the values of a study's trials; each list the largest share first.
+
+    Attributes:
+        single: one share for every parameter.
+        pairs: what two parameters do together beyond the sum of both, among the most important parameters.
+        n: how many trials it rests on.
+    """
+
+    single: tuple[Share, ...]
+    pairs: tuple[Share, ...]
+    n: int
+
+
+def importance(source: History | Forest) -> Importance:
+    """Shares of the variance over the whole space (Hutter et al. 2014, section 4).
+
+    Raises:
+        AnalysisError: fewer than 5 complete trials, no parameters, or values that no parameter explains.
+        MissingDependency: scikit-learn is not installed.
+    """
+    forest = as_forest(source)
+    total = np.array([tree.variance for tree in forest.trees])  # (trees,)
+    means = np.array([tree.mean for tree in forest.trees])
+    telling = total > 1e-12 * max(1.0, float(np.abs(means).max())) ** 2
+    if not telling.any():
+        raise AnalysisError("the values do not depend on the parameters that were tried: there is nothing to explain")
+    variances = []  # (trees,) of each parameter
+    for j, axis in enumerate(forest.axes):
+        gaps = forest.marginals(j) - means[:, None]
+        variances.append(gaps**2 @ axis.all_weights)
+    single = [
+        _share((a.name,), v / np.where(telling, total, 1), telling) for a, v in zip(forest.axes, variances, strict=True)
+    ]
+    order = sorted(range(len(single)), key=lambda j: -single[j].share)
+    pairs = []
+    for j, k in combinations(sorted(order[:_PAIRS_AMONG]), 2):
+        gaps = forest.marginal_pairs(j, k) - means[:, None, None]
+        both = np.einsum("tjk,j,k->t", gaps**2, forest.axes[j].all_weights, forest.axes[k].all_weights)
+        beyond = np.maximum(both - variances[j] - variances[k], 0.0)
+        pairs.append(_share((forest.axes[j].name, forest.axes[k].name), beyond / np.where(telling, total, 1), telling))
+    return Importance(tuple(single[j] for j in order), tuple(sorted(pairs, key=lambda p: -p.share)), forest.n)
+
+
+def _share(names: tuple[str, ...], shares: Floats, telling: Mask) -> Share:
+    shares = np.clip(shares[telling], 0.0, 1.0)
+    return Share(names, float(shares.mean()), float(shares.std()))

@@ -1,0 +1,31 @@
+"""Answers that can be trusted: splits, re-runs on fresh seeds, intervals, tests, the sealed test set."""
+
+from .choice import Decision as Decision
+from .choice import Optimism as Optimism
+from .choice import choose as choose
+from .choice import validation_optimism as validation_optimism
+from .compare import Comparison as Comparison
+from .compare import compare as compare
+from .compare import holm as holm
+from .compare import mcnemar as mcnemar
+from .compare import paired_t as paired_t
+from .compare import wilcoxon as wilcoxon
+from .intervals import Interval as Interval
+from .intervals import bootstrap_interval as bootstrap_interval
+from .intervals import paired_bootstrap as paired_bootstrap
+from .intervals import t_interval as t_interval
+from .intervals import wilson_interval as wilson_interval
+from .rerun import Candidate as Candidate
+from .rerun import Confirmation as Confirmation
+from .rerun import Run as Run
+from .rerun import best_trials as best_trials
+from .rerun import rerun as rerun
+from .sealed import Baseline as Baseline
+from .sealed import Check as Check
+from .sealed import check as check
+from .splits import Fold as Fold
+from .splits import grouped_k_fold as grouped_k_fold
+from .splits import hold_out as hold_out
+from .splits import k_fold as k_fold
+from .splits import stratified_k_fold as stratified_k_fold
+from .splits import time_folds as time_folds

@@ -1,0 +1,96 @@
+"""The rule by which one of the re-run candidates wins, and how much the search flattered its own best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import DataError
+from .intervals import Interval
+from .rerun import Candidate, Confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the re-runs say.
+
+    Attributes:
+        best: the candidate of the best mean.
+        cheapest: the quickest candidate whose mean is within one standard error of the best mean; often `best` itself.
+    """
+
+    best: Candidate
+    cheapest: Candidate
+
+
+def choose(confirmation: Confirmation) -> Decision:
+    """The best mean wins; beside it stands the cheapest candidate that is as good within one standard error.
+
+    The one-standard-error rule is that of Breiman et al. 1984, section 3.4.3. A candidate with a failed run is never
+    chosen; the default configuration can be.
+
+    Raises:
+        DataError: every candidate failed on some seed.
+    """
+    sign = 1.0 if confirmation.direction == "minimize" else -1.0
+    sound = [candidate for candidate in confirmation.candidates if not candidate.failed]
+    if not sound:
+        raise DataError("every candidate failed on at least one seed: look at their errors, or re-run more trials")
+    best = min(sound, key=lambda c: sign * c.mean)
+    error = 0.0 if math.isnan(best.error) else best.error
+    close = [c for c in sound if sign * c.mean <= sign * best.mean + error]
+    return Decision(best, min(close, key=lambda c: c.seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Optimism:
+    """How much better the search's best value looked than its re-runs.
+
+    Attributes:
+        number: the trial that the search holds for the best.
+        search_value: what the search saw.
+        rerun: mean of the re-runs with its 95 % interval.
+        gap: by how much the search's value was too good, in the metric's units; negative where it was too modest.
+        is_notable: whether the search's value lies outside the interval, on the side that flatters.
+        text: the same in plain words.
+    """
+
+    number: int
+    search_value: float
+    rerun: Interval
+    gap: float
+    is_notable: bool
+    text: str
+
+
+def validation_optimism(confirmation: Confirmation) -> Optimism:
+    """The guard against over-fitting the validation set: the search's winner against its own re-runs.
+
+    The best of many noisy values is too good on average, and the more trials, the more so.
+
+    Raises:
+        DataError: no candidate is a trial, or the winner's re-runs failed.
+    """
+    sign = 1.0 if confirmation.direction == "minimize" else -1.0
+    trials = [c for c in confirmation.candidates if c.number is not None]
+    if not trials:
+        raise DataError("the confirmation holds no trial of the search")
+    winner = min(trials, key=lambda c: sign * c.search_value)
+    if winner.failed or winner.number is None:
+        raise DataError(
+            f"{winner.name} failed on a fresh seed: its search value {winner.search_value} is not confirmed"
+        )
+    interval = winner.interval
+    gap = sign * (interval.estimate - winner.search_value)
+    edge = interval.high if sign < 0 else interval.low
+    notable = interval.is_known and gap > 0 and sign * winner.search_value < sign * edge
+    seeds = f"{len(winner.runs)} fresh seed{'s' if len(winner.runs) > 1 else ''}"
+    saw = f"The search saw {winner.search_value:.4g} for trial {winner.number}"
+    start = f"{saw}; on {seeds} it made {interval.estimate:.4g}"
+    if notable:
+        text = f"{start}: the search's value was too good by {gap:.2g}. Trust the re-runs."
+    elif not interval.is_known:
+        text = f"{start}. More seeds are needed to tell luck from merit."
+    else:
+        text = f"{start}, which agrees within the scatter of the seeds."
+    return Optimism(winner.number, winner.search_value, interval, gap, notable, text)
