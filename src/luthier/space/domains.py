@@ -297,6 +297,11 @@ class Int:
 
 
 def label_of(value: Any) -> Label:
+    """The label under which a choice is stored: itself if it is a JSON scalar, else its name.
+
+    Raises:
+        SpaceError: it is infinite or NaN, or has no name that is the same tomorrow.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):

@@ -1,0 +1,23 @@
+"""InlineExecutor: one trial after the other, in this process and thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..live import Trial
+from .protocol import TrialSource, evaluate
+
+
+class InlineExecutor:
+    """Runs trials here, one after the other."""
+
+    def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
+        """Run them all; on Ctrl-C the one that runs is queued again."""
+        while (trial := source.next()) is not None:
+            try:
+                outcome = evaluate(objective, trial)
+            except BaseException:  # Ctrl-C or an exit: the trial did not end
+                source.interrupted(trial)
+                raise
+            source.done(trial, outcome)

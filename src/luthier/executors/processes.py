@@ -1,0 +1,236 @@
+"""ProcessExecutor: several worker processes, each a loky pool of one, so that a death costs one training.
+
+The study stays in this process. A worker gets the objective once (by cloudpickle, so that lambdas and
+closures can be sent) and each trial with its parameters; it asks this process, over a local socket, when it
+reports, wants to know whether to stop, or meets a new parameter.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from multiprocessing.connection import Client, Connection, Listener
+from typing import Any
+
+from ..live import Session, Trial
+from ..space import Domain
+from ..trial import Label
+from .protocol import Outcome, TrialSource, evaluate
+
+_METHODS = frozenset({"suggest_new", "report", "should_prune", "set_trial_attrs"})
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class ProcessExecutor:
+    """Runs trials in worker processes.
+
+    Args:
+        n_jobs: how many; -1 for one per core. The cores are divided among them for BLAS and PyTorch threads,
+            unless OMP_NUM_THREADS and its like say otherwise.
+
+    Raises:
+        ValueError: n_jobs is 0 or less than -1.
+    """
+
+    def __init__(self, n_jobs: int) -> None:
+        if n_jobs == 0 or n_jobs < -1:
+            raise ValueError(f"n_jobs={n_jobs}: give the number of worker processes, or -1 for one per core")
+        cores = _cores()
+        self.n_jobs = cores if n_jobs == -1 else n_jobs
+        self._threads = max(1, cores // self.n_jobs)
+
+    def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
+        """Run them all; on Ctrl-C or an error, workers are ended and what they ran is queued again."""
+        import cloudpickle
+
+        with _Switchboard(source.session) as switchboard:
+            start = (cloudpickle.dumps(objective), switchboard.address, switchboard.key)
+            slots = [_Slot(start, self._threads, source) for _ in range(self.n_jobs)]
+            for slot in slots:
+                slot.start()
+            try:
+                while any(slot.is_alive() for slot in slots):
+                    for slot in slots:
+                        slot.join(0.05)
+                    if any(slot.error is not None for slot in slots):
+                        break
+            finally:
+                for slot in slots:
+                    slot.end()
+                for slot in slots:
+                    slot.join()
+        for slot in slots:
+            if slot.error is not None:
+                raise slot.error
+
+
+class _Slot(threading.Thread):
+    """The thread that keeps one worker process busy."""
+
+    def __init__(self, start: tuple[Any, ...], threads: int, source: TrialSource) -> None:
+        super().__init__(daemon=True)
+        self._start = start
+        self._environment = {name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES}
+        self._source = source
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._pool: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._ended.is_set() and (trial := self._source.next()) is not None:
+                self._run_one(trial)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._close(kill=self._ended.is_set())
+
+    def _run_one(self, trial: Trial) -> None:
+        from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
+
+        try:
+            outcome: Outcome = self._worker().submit(_work, trial.ticket()).result()
+        except (BrokenProcessPool, ShutdownExecutorError, RuntimeError) as error:
+            self._close(kill=True)
+            if self._ended.is_set():
+                self._source.interrupted(trial)
+            else:
+                self._source.lost(trial, f"the worker process died: {error}")
+            return
+        except BaseException:
+            self._source.interrupted(trial)
+            raise
+        self._source.done(trial, outcome)
+
+    def _worker(self) -> Any:
+        from loky import ProcessPoolExecutor
+
+        with self._lock:
+            if self._pool is None and not self._ended.is_set():
+                self._pool = ProcessPoolExecutor(
+                    1, initializer=_start_worker, initargs=self._start, env=self._environment, timeout=None
+                )
+            if self._pool is None:
+                raise RuntimeError("the run has ended")
+            return self._pool
+
+    def _close(self, *, kill: bool) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, kill_workers=kill)
+
+    def end(self) -> None:
+        """End the worker, whatever it does, if it still runs a trial."""
+        if self.is_alive():
+            self._ended.set()
+            self._close(kill=True)
+
+
+class _Switchboard:
+    """Answers the calls of workers' trials, a thread per worker."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.key = secrets.token_bytes(32)
+        self._listener = Listener(authkey=self.key)
+        self.address = self._listener.address
+        self._connections: list[Connection] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> _Switchboard:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._thread.join(timeout=1)
+        for connection in self._connections:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except OSError:
+                return  # closed
+            except Exception:  # a caller without the key, or one that died while it called
+                continue
+            self._connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        while True:
+            try:
+                method, args = connection.recv()
+            except (EOFError, OSError):
+                return  # the worker ended
+            try:
+                if method not in _METHODS:
+                    raise AttributeError(f"a worker asked for {method!r}")
+                answer = (True, getattr(self._session, method)(*args))
+            except Exception as error:
+                answer = (False, error)
+            try:
+                connection.send(answer)
+            except OSError:
+                return
+
+
+class _Line:
+    """The session of trials in a worker: every call goes to the study's process."""
+
+    def __init__(self, address: Any, key: bytes) -> None:
+        self._connection = Client(address, authkey=key)
+
+    def _call(self, method: str, *args: Any) -> Any:
+        self._connection.send((method, args))
+        good, answer = self._connection.recv()
+        if not good:
+            raise answer
+        return answer
+
+    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+        return self._call("suggest_new", number, name, domain)  # type: ignore[no-any-return]
+
+    def report(self, number: int, step: int, value: float) -> None:
+        self._call("report", number, step, value)
+
+    def should_prune(self, number: int) -> bool:
+        return self._call("should_prune", number)  # type: ignore[no-any-return]
+
+    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+        self._call("set_trial_attrs", number, attrs)
+
+
+_worker: tuple[Callable[[Trial], Any], _Line] | None = None  # what this worker process was started with
+
+
+def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the study's process decides
+    _worker = (pickle.loads(objective), _Line(address, key))
+
+
+def _work(ticket: tuple[Any, ...]) -> Outcome:
+    assert _worker is not None
+    objective, line = _worker
+    outcome = evaluate(objective, Trial.from_ticket(ticket, line))
+    if outcome.exception is not None:
+        try:
+            pickle.loads(pickle.dumps(outcome.exception))
+        except Exception:
+            outcome = replace(outcome, exception=RuntimeError(f"the objective raised {outcome.exception!r}"))
+    return outcome
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,82 @@
+"""What an executor is: it takes trials from a source, runs the objective on each, and hands back what came out.
+
+Executors know nothing of studies, so a study can call them: they lie below it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from ..errors import TrialPruned
+from ..live import Session, Trial
+from ..trial import Configuration, TrialState
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of an objective.
+
+    Attributes:
+        state: COMPLETE, PRUNED or FAIL.
+        values: what the objective returned, unchecked.
+        params: stored values of the parameters that it asked for.
+        constraints: what it set.
+        error: its traceback.
+        exception: what it raised, but for `TrialPruned`.
+    """
+
+    state: TrialState
+    values: Any
+    params: Configuration
+    constraints: tuple[float, ...] = ()
+    error: str | None = None
+    exception: Exception | None = None
+
+
+class TrialSource(Protocol):
+    """Where an executor gets its trials, and who hears of their ends. Safe for threads."""
+
+    @property
+    def session(self) -> Session:
+        """What running trials talk to."""
+        ...
+
+    def next(self) -> Trial | None:
+        """A trial to run; None when there are no more."""
+        ...
+
+    def done(self, trial: Trial, outcome: Outcome) -> None:
+        """The objective ended. Raises what it raised, unless that is to be caught."""
+        ...
+
+    def lost(self, trial: Trial, reason: str) -> None:
+        """The worker of the trial died: the trial is queued again, or given up after too many times."""
+        ...
+
+    def interrupted(self, trial: Trial) -> None:
+        """The run ends before the trial did: the trial is queued again."""
+        ...
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Runs an objective on the trials of a source until there are no more."""
+
+    def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
+        """Run them all. Whatever ends it, no trial of the source is left running."""
+        ...
+
+
+def evaluate(objective: Callable[[Trial], Any], trial: Trial) -> Outcome:
+    """Run the objective on one trial; its exceptions become outcomes, Ctrl-C and exits do not."""
+    try:
+        values = objective(trial)
+    except TrialPruned:
+        return Outcome(TrialState.PRUNED, None, trial.stored_params, trial.constraints)
+    except Exception as error:
+        text = "".join(traceback.format_exception(error))
+        return Outcome(TrialState.FAIL, None, trial.stored_params, trial.constraints, text, error)
+    return Outcome(TrialState.COMPLETE, values, trial.stored_params, trial.constraints)

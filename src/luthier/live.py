@@ -1,0 +1,275 @@
+"""Trial: what an objective holds while it runs, in the study's process or in a worker's."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import ObjectiveError, SpaceError
+from .space import Choice, Domain, Float, Int, Space
+from .trial import Configuration, Label
+
+_NOTHING: Any = object()
+
+
+class Session(Protocol):
+    """What a running trial needs of its study: in the same process the engine, elsewhere a line to it."""
+
+    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+        """The stored value of a parameter that nothing was suggested for yet."""
+        ...
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """Take an intermediate value."""
+        ...
+
+    def should_prune(self, number: int) -> bool:
+        """Whether the pruner would stop the trial now."""
+        ...
+
+    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+        """Attach attributes to a trial."""
+        ...
+
+
+class Trial:
+    """One running evaluation of an objective. Not safe for threads: each trial belongs to one.
+
+    Made by `Study.ask` and `Study.optimize`.
+
+    Attributes:
+        number: position in the study, from 0.
+        token: names this attempt; what is told under an older one does not count.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        token: str,
+        session: Session,
+        suggested: Configuration,
+        domains: Mapping[str, Domain],
+        space: Space | None,
+        fixed: frozenset[str] = frozenset(),
+    ) -> None:
+        self.number = number
+        self.token = token
+        self.constraints: tuple[float, ...] = ()
+        self._session = session
+        self._suggested = suggested  # for all parameters known when the trial was asked for
+        self._domains = domains  # the study's present domains, to compare with what the objective says
+        self._fixed = fixed  # names whose values were enqueued
+        self._space = space  # the declared space; None where the objective defines it
+        self._used: Configuration = dict(suggested) if space is not None else {}
+        self._met: dict[str, Domain] = {}
+        self._steps: set[int] = set()
+
+    def ticket(self) -> tuple[Any, ...]:
+        """What `from_ticket` makes the same trial of in another process."""
+        return self.number, self.token, self._suggested, dict(self._domains), self._space, self._fixed
+
+    @staticmethod
+    def from_ticket(ticket: tuple[Any, ...], session: Session) -> Trial:
+        """The trial of a ticket, talking to its study through the session."""
+        number, token, *rest = ticket
+        return Trial(number, token, session, *rest)
+
+    def __repr__(self) -> str:
+        return f"Trial(number={self.number}, params={self.params!r})"
+
+    # -- parameters
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Values by name: of the whole configuration in a declared space, else of those suggested so far."""
+        if self._space is not None:
+            return self._space.restore(self._used)
+        return {
+            name: self._met[name].restored(label) if name in self._met else label for name, label in self._used.items()
+        }
+
+    @property
+    def stored_params(self) -> Configuration:
+        """The same as they are stored: labels in place of objects."""
+        return dict(self._used)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number in [low, high]; see `Float`.
+
+        Raises:
+            SpaceError: a range that cannot be, a name used for another kind of parameter, or, in a declared
+                space, a parameter that is not in it or is inactive.
+        """
+        known = self._domains.get(name)
+        if (
+            type(known) is Float
+            and known.low == low
+            and known.high == high
+            and known.log == log
+            and known.step == step
+            and (value := self._ready(name, known)) is not None
+        ):
+            return value  # type: ignore[return-value]
+        return self._suggest(name, Float(low, high, log=log, step=step))  # type: ignore[no-any-return]
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """A whole number in [low, high]; see `Int`. Raises as `suggest_float`."""
+        known = self._domains.get(name)
+        if (
+            type(known) is Int
+            and known.low == low
+            and known.high == high
+            and known.log == log
+            and known.step == step
+            and (value := self._ready(name, known)) is not None
+        ):
+            return value  # type: ignore[return-value]
+        return self._suggest(name, Int(low, high, log=log, step=step))  # type: ignore[no-any-return]
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any] | Mapping[str, Any]) -> Any:
+        """One of the choices; see `Choice`. Raises as `suggest_float`."""
+        return self._suggest(name, _choice_of(choices))
+
+    def suggest(self, name: str, domain: Domain | None = None) -> Any:
+        """A value of any domain, or, in a declared space, of the parameter of that name.
+
+        Raises:
+            SpaceError: as `suggest_float`; or no domain is given where none is declared.
+        """
+        if domain is not None:
+            return self._suggest(name, domain)
+        if self._space is None:
+            raise SpaceError(f"parameter {name!r} has no domain: the study declares no space, so give one here")
+        return self._declared(name)
+
+    def _ready(self, name: str, known: Domain) -> Label:
+        """The stored value of a number if there is one already, with what was suggested counted as used."""
+        value = self._used.get(name)
+        if value is None and self._space is None and name not in self._fixed:
+            value = self._suggested.get(name)
+            if value is not None:
+                self._used[name] = value
+                self._met[name] = known
+        return value
+
+    def _declared(self, name: str) -> Any:
+        assert self._space is not None
+        if name not in self._space:
+            raise SpaceError(f"parameter {name!r} is not in the study's space: it has {', '.join(self._space.names)}")
+        if name not in self._used:
+            when = self._space.parameters[name].when
+            raise SpaceError(f"parameter {name!r} is inactive in this trial (when={when!r}): ask for it only then")
+        return self._space.parameters[name].restored(self._used[name])
+
+    def _suggest(self, name: str, domain: Domain) -> Any:
+        if self._space is not None:
+            value = self._declared(name)
+            known = self._space.parameters[name]
+            if type(known) is not type(domain):
+                raise SpaceError(f"parameter {name!r} is {known!r} in the study's space, not {domain!r}")
+            return value
+        before = self._met.get(name)
+        if before is not None:
+            if before != domain:
+                raise SpaceError(f"trial {self.number} asks for {name!r} twice, as {before!r} and as {domain!r}")
+            return domain.restored(self._used[name])
+        label = self._suggested.get(name, _NOTHING)
+        if name in self._fixed:
+            try:
+                label = domain.stored(label)
+            except SpaceError as error:
+                raise SpaceError(f"the enqueued value of parameter {name!r}: {error}") from error
+            self._session.suggest_new(self.number, name, domain)  # so that the study knows the domain
+        elif label is _NOTHING or domain != self._domains.get(name):
+            label = self._session.suggest_new(self.number, name, domain)
+        self._met[name] = domain
+        self._used[name] = label
+        return domain.restored(label)
+
+    # -- results on the way
+
+    def report(self, value: float, step: int) -> None:
+        """Say an intermediate value, such as the validation loss after an epoch.
+
+        Args:
+            value: in the direction of the study; NaN counts as the worst there is.
+            step: a whole number that grows from report to report. The same step said again is ignored, as a
+                training that resumed from a checkpoint does.
+
+        Raises:
+            ObjectiveError: value is not a number or step is not a whole number >= 0.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+            try:
+                value = float(value)  # a tensor of one element
+            except (TypeError, ValueError):
+                raise ObjectiveError(f"trial {self.number} reports {value!r}: a report must be a number") from None
+        if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
+            raise ObjectiveError(f"trial {self.number} reports step {step!r}: a step must be a whole number >= 0")
+        if step in self._steps:
+            return
+        self._steps.add(int(step))
+        self._session.report(self.number, int(step), float(value))
+
+    def should_prune(self) -> bool:
+        """Whether the pruner would stop this trial now: then raise `TrialPruned`."""
+        return self._session.should_prune(self.number)
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Attach a JSON value to the trial.
+
+        Raises:
+            ObjectiveError: the value is not JSON.
+        """
+        check_json(key, value)
+        self._session.set_trial_attrs(self.number, {key: value})
+
+    def set_constraints(self, values: Iterable[float]) -> None:
+        """Say how far the configuration is from being feasible: every value is at most 0 where it is.
+
+        Raises:
+            ObjectiveError: a value is not a finite number.
+        """
+        self.constraints = finite_numbers(values, f"the constraints of trial {self.number}")
+
+
+def _choice_of(choices: Sequence[Any] | Mapping[str, Any]) -> Choice:
+    if isinstance(choices, list | tuple):
+        try:
+            return _choice(*choices)
+        except TypeError:  # a choice that cannot be the key of a cache
+            return Choice(choices)
+    return Choice(choices)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _choice(*choices: Any) -> Choice:
+    return Choice(choices)
+
+
+def finite_numbers(values: Iterable[float], what: str) -> tuple[float, ...]:
+    """The values as floats; `ObjectiveError` unless all are finite numbers."""
+    try:
+        numbers = tuple(float(x) for x in values)
+    except (TypeError, ValueError) as error:
+        raise ObjectiveError(f"{what} are {values!r}: give numbers") from error
+    if not all(map(math.isfinite, numbers)):
+        raise ObjectiveError(f"{what} are {numbers}: give finite numbers")
+    return numbers
+
+
+def check_json(key: str, value: Any) -> None:
+    """Raise `ObjectiveError` unless the value can be stored as JSON."""
+    if not isinstance(key, str):
+        raise ObjectiveError(f"an attribute's name is {key!r}: it must be a string")
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise ObjectiveError(f"attribute {key!r} is {value!r}, which is not JSON: {error}") from error

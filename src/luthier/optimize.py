@@ -1,0 +1,140 @@
+"""Optimization: one run of `Study.optimize`: how many trials, until when, and what becomes of each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from .engine import Engine
+from .errors import SearchSpaceExhausted
+from .executors import Executor, Outcome
+from .live import Session, Trial
+from .progress import Progress, progress_bar
+from .trial import TrialRecord, TrialState
+
+
+class Optimization:
+    """The source of trials for an executor. Safe for threads.
+
+    Args:
+        engine: the study at work.
+        finish: tells the study what came out of a trial; raises what is no result.
+        stop: set to start no more trials.
+        n_trials, total_trials, timeout, catch, max_retries: as in `Study.optimize`.
+        callbacks: called with each finished trial.
+        show_progress_bar: draw one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        finish: Callable[[Trial, Outcome], TrialRecord],
+        stop: threading.Event,
+        n_trials: int | None,
+        total_trials: int | None,
+        timeout: float | None,
+        catch: tuple[type[Exception], ...],
+        callbacks: Sequence[Callable[[TrialRecord], None]],
+        max_retries: int,
+        show_progress_bar: bool,
+    ) -> None:
+        self._engine = engine
+        self._finish = finish
+        self._stop = stop
+        self._n_trials = n_trials
+        self._total = total_trials
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._catch = catch
+        self._callbacks = callbacks
+        self._max_retries = max_retries
+        self._show = show_progress_bar
+        self._started = 0
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+
+    @property
+    def session(self) -> Session:
+        """What running trials talk to."""
+        return self._engine
+
+    def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
+        """Run trials until there are enough."""
+        self._engine.give_back_dead()
+        bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
+        with bar as self._progress:
+            self._show_progress()
+            executor.run(objective, self)
+
+    def _goal(self) -> int | None:
+        if self._total is not None or self._n_trials is None:
+            return self._total
+        return self._n_trials + int((self._engine.history.states >= TrialState.COMPLETE).sum())
+
+    def _enough(self) -> bool:
+        if self._stop.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
+            return True
+        if self._n_trials is not None:
+            return self._started >= self._n_trials
+        if self._total is not None:
+            self._engine.sync()
+            return int((self._engine.history.states != TrialState.WAITING).sum()) >= self._total
+        return False
+
+    def next(self) -> Trial | None:
+        """A trial to run; None when there are enough, or nothing is left to try."""
+        with self._lock:
+            if self._enough():
+                return None
+            try:
+                trial = self._engine.ask()
+            except SearchSpaceExhausted:
+                self._stop.set()
+                return None
+            self._started += 1
+            self._show_progress()
+            return trial
+
+    def done(self, trial: Trial, outcome: Outcome) -> None:
+        """Tell the study; raise what the objective raised unless it is to be caught."""
+        with self._lock:
+            error = outcome.exception
+            try:
+                record = self._finish(trial, outcome)
+            except self._catch:
+                record = self._engine.record(trial.number)
+            self._show_progress()
+            if error is not None and not isinstance(error, self._catch):
+                raise error
+            for callback in self._callbacks:
+                callback(record)
+
+    def lost(self, trial: Trial, reason: str) -> None:
+        """Queue the trial of a dead worker again, or give it up after too many times."""
+        with self._lock:
+            if self._engine.record(trial.number).retries >= self._max_retries:
+                self._engine.give_up(trial.number, trial.token, f"{reason} ({self._max_retries + 1} times)")
+            else:
+                self._started -= 1
+                self._engine.give_back(trial.number, trial.token)
+            self._show_progress()
+
+    def interrupted(self, trial: Trial) -> None:
+        """Queue the trial again: the run ends."""
+        self._engine.give_back(trial.number, trial.token)
+
+    def _show_progress(self) -> None:
+        if self._progress is None:
+            return
+        history = self._engine.history
+        complete = history.losses[history.is_complete & history.feasible]
+        best = None
+        if len(self._engine.history.directions) == 1 and len(complete):
+            best = float(np.min(complete) * history.signs[0])
+        counts = np.bincount(history.states, minlength=len(TrialState))
+        self._progress.show(counts.tolist(), best)

@@ -1,0 +1,41 @@
+"""Random streams: trial n of seed s draws from a stream of its own, whoever asks for it, and when."""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+
+import numpy as np
+
+
+def fresh_seed() -> int:
+    """A seed for a study that was given none."""
+    return secrets.randbits(63)
+
+
+class Streams:
+    """One counter-based generator (Philox) that is set to the stream that is wanted.
+
+    Making a generator costs 10 µs, setting this one less than 1 µs. A stream is valid until the next one is
+    taken; the study's lock covers that.
+
+    Args:
+        seed: the study's.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.Philox(key=seed % 2**128)
+        self._generator = np.random.Generator(self._bits)
+        self._state = self._bits.state
+
+    def of_trial(self, number: int, name: str = "") -> np.random.Generator:
+        """The stream of a trial; with a parameter's name, one of its own for that parameter."""
+        counter = self._state["state"]["counter"]
+        counter[0] = 0
+        counter[1] = 0
+        counter[2] = zlib.crc32(name.encode()) if name else 0
+        counter[3] = number
+        self._state["buffer_pos"] = 4
+        self._state["has_uint32"] = 0
+        self._bits.state = self._state
+        return self._generator

@@ -1,0 +1,442 @@
+"""Study: the face of a search. `create_study`, `load_study`, and what one can do with a study."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .engine import Engine
+from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
+from .executors import Executor, InlineExecutor, Outcome, ProcessExecutor
+from .history import Direction, History
+from .live import Trial, check_json, finite_numbers
+from .optimize import Optimization
+from .pareto import non_dominated
+from .samplers import AutoSampler, Sampler
+from .schedulers import Scheduler
+from .space import Space
+from .stores import Result, Store, StudyRecord, open_store
+from .streams import fresh_seed
+from .trial import TrialRecord, TrialState
+
+Objective: TypeAlias = Callable[[Trial], Any]
+Callback: TypeAlias = Callable[["Study", TrialRecord], None]
+
+
+class Study:
+    """A search for the best parameters. Made by `create_study` and `load_study`; safe for threads."""
+
+    def __init__(self, engine: Engine, record: StudyRecord) -> None:
+        self._engine = engine
+        self._record = record
+        self._stop = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, {len(self._engine.history)} trials)"
+
+    # -- what it is
+
+    @property
+    def name(self) -> str:
+        """Its name in the storage."""
+        return self._record.name
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """ "minimize" or "maximize" for each objective."""
+        return self._engine.history.directions
+
+    @property
+    def direction(self) -> Direction:
+        """The direction of the only objective. Raises ValueError if there are several."""
+        if len(self.directions) != 1:
+            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .directions")
+        return self.directions[0]
+
+    @property
+    def seed(self) -> int:
+        """What all its randomness comes from."""
+        return self._record.seed
+
+    @property
+    def space(self) -> Space:
+        """What is searched: as declared, or as far as the objective has shown it."""
+        return self._engine.space
+
+    @property
+    def sampler(self) -> Sampler:
+        """What proposes parameters."""
+        return self._engine.sampler
+
+    @property
+    def storage(self) -> Store:
+        """Where it lives."""
+        return self._engine.store
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """What was attached by `set_user_attr`."""
+        return dict(self._engine.store.study(self.name).attrs)
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Attach a JSON value to the study. Raises `ObjectiveError` if it is not JSON."""
+        check_json(key, value)
+        self._engine.store.set_study_attrs(self.name, {key: value})
+
+    # -- what is known
+
+    @property
+    def history(self) -> History:
+        """All trials in columns; do not change it."""
+        self._engine.sync()
+        return self._engine.history
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trials, by number."""
+        return list(self.history.records)
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The complete, feasible trial with the best value, the earliest of equals.
+
+        Raises:
+            ValueError: there is none yet, or the study has several objectives.
+        """
+        if len(self.directions) != 1:
+            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .best_trials")
+        history = self.history
+        candidates = np.flatnonzero(history.is_complete & history.feasible)
+        if len(candidates) == 0:
+            raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
+        best = candidates[np.argmin(history.losses[candidates, 0])]
+        return history.records[int(best)]
+
+    @property
+    def best_trials(self) -> list[TrialRecord]:
+        """The Pareto front: complete, feasible trials that no other beats in every objective."""
+        history = self.history
+        candidates = np.flatnonzero(history.is_complete & history.feasible)
+        front = candidates[non_dominated(history.losses[candidates])]
+        return [history.records[int(i)] for i in front]
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The parameters of the best trial; in a declared space with objects in place of labels."""
+        params = self.best_trial.params
+        return self.space.restore(params) if self._engine.declared is not None else dict(params)
+
+    @property
+    def best_value(self) -> float:
+        """The value of the best trial."""
+        value = self.best_trial.value
+        assert value is not None
+        return value
+
+    # -- ask and tell
+
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> Trial:
+        """Start a trial and own it: a queued one if there is one, else a new one.
+
+        Args:
+            fixed: values that this trial shall have; the others are suggested.
+
+        Raises:
+            SpaceError: fixed values that the space does not have.
+        """
+        return self._engine.ask(fixed)
+
+    def tell(
+        self,
+        trial: Trial | int,
+        values: float | Sequence[float] | None = None,
+        *,
+        state: TrialState | None = None,
+        constraints: Iterable[float] | None = None,
+        error: str | None = None,
+    ) -> TrialRecord:
+        """Finish a trial; when it returns, the result is safe.
+
+        Args:
+            trial: what `ask` gave, or its number.
+            values: one number per objective. NaN makes the trial FAIL.
+            state: COMPLETE by default; PRUNED or FAIL if the trial ended so. A pruned trial without values
+                takes its last report.
+            constraints: feasible where every entry is at most 0; by default what the trial set.
+            error: why it failed.
+
+        Returns:
+            the finished trial. To tell the same result again changes nothing.
+
+        Raises:
+            ObjectiveError: values that are no result: None, text, ±inf, too few or too many.
+            TrialNotFound, TrialNotRunning, ConflictingTell, LeaseLost: the trial is unknown, finished
+                already, finished otherwise, or somebody else's by now.
+        """
+        live = trial if isinstance(trial, Trial) else None
+        number = live.number if live is not None else int(trial)  # type: ignore[arg-type]
+        if constraints is not None:
+            limits = finite_numbers(constraints, f"the constraints of trial {number}")
+        else:
+            limits = live.constraints if live is not None else ()
+        result = self._result(number, values, state, limits, error)
+        if live is None:
+            self._engine.record(number)  # raises if there is none
+            live = self._engine.running_trial(number)
+        if live is None:
+            return self._engine.tell(number, None, result)
+        return self._engine.tell(number, live.token, result, live.stored_params)
+
+    def _result(
+        self, number: int, values: Any, state: TrialState | None, constraints: tuple[float, ...], error: str | None
+    ) -> Result:
+        if state is not None and not TrialState(state).is_finished:
+            raise ObjectiveError(f"trial {number} is told to be {TrialState(state).name}: tell a finished state")
+        if state is TrialState.FAIL:
+            return Result(state, None, constraints, error)
+        if state is TrialState.PRUNED and values is None:
+            reports = self._engine.record(number).reports
+            last = reports[-1][1] if reports and len(self.directions) == 1 else None
+            return Result(state, (last,) if last is not None and np.isfinite(last) else None, constraints, error)
+        numbers = check_values(number, values, len(self.directions))
+        if any(x != x for x in numbers):
+            return Result(TrialState.FAIL, None, constraints, error or f"the objective returned {values}: NaN fails")
+        return Result(state or TrialState.COMPLETE, numbers, constraints, error)
+
+    def enqueue_trial(
+        self, params: Mapping[str, Any], user_attrs: Mapping[str, Any] | None = None, skip_if_exists: bool = False
+    ) -> None:
+        """Queue a trial with these values; it is the next that `ask` starts. What is not named is suggested.
+
+        Args:
+            params: values by name.
+            user_attrs: attached to the trial.
+            skip_if_exists: do nothing if a trial has, or waits with, these values.
+
+        Raises:
+            SpaceError: values that a declared space does not have.
+        """
+        if skip_if_exists:
+            stored = self.space.check_partial({k: v for k, v in params.items() if k in self.space})
+            if any(stored.items() <= dict(t.params).items() for t in self.trials):
+                return
+        self._engine.enqueue(params, user_attrs or {})
+
+    # -- optimize
+
+    def optimize(
+        self,
+        objective: Objective,
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        n_jobs: int = 1,
+        catch: type[Exception] | tuple[type[Exception], ...] = (),
+        callbacks: Sequence[Callback] = (),
+        show_progress_bar: bool = False,
+        *,
+        total_trials: int | None = None,
+        executor: Executor | None = None,
+        max_retries: int = 3,
+    ) -> None:
+        """Run trials of an objective until there are enough.
+
+        Trials that a killed run of this machine left behind are started again first, with the parameters
+        and the random stream they had; so a run that was killed and repeated ends as one that was not.
+
+        Args:
+            objective: takes a `Trial`, returns its value, or one per objective; raises `TrialPruned` when
+                stopped early.
+            n_trials: how many trials to add. With none of n_trials, timeout and total_trials: until `stop`,
+                Ctrl-C, or the space is exhausted.
+            timeout: seconds after which no trial is started.
+            n_jobs: worker processes; 1 runs in this process, -1 is one per core.
+            catch: exceptions of the objective that make its trial FAIL and let the study go on; any other
+                makes it FAIL and is raised.
+            callbacks: called with the study and each finished trial.
+            show_progress_bar: draw one.
+            total_trials: run until the study has this many finished trials: safe to repeat after a crash.
+            executor: where trials run, in place of n_jobs.
+            max_retries: how often a trial whose worker died is started again before it counts as FAIL.
+
+        Raises:
+            ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
+            KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
+        """
+        if n_trials is not None and total_trials is not None:
+            raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
+        self._stop.clear()
+        run = Optimization(
+            self._engine,
+            finish=self._finish,
+            stop=self._stop,
+            n_trials=n_trials,
+            total_trials=total_trials,
+            timeout=timeout,
+            catch=catch if isinstance(catch, tuple) else (catch,),
+            callbacks=[lambda record, f=f: f(self, record) for f in callbacks],  # type: ignore[misc]
+            max_retries=max_retries,
+            show_progress_bar=show_progress_bar,
+        )
+        chosen = executor or (InlineExecutor() if n_jobs == 1 else ProcessExecutor(n_jobs))
+        run.run(objective, chosen)
+
+    def stop(self) -> None:
+        """Let `optimize` end once what runs is finished; for callbacks and other threads."""
+        self._stop.set()
+
+    def _finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
+        """Tell what came out of an objective; what is no result makes the trial FAIL and is raised."""
+        number = trial.number
+        state = None if outcome.state is TrialState.COMPLETE else outcome.state
+        try:
+            result = self._result(number, outcome.values, state, outcome.constraints, outcome.error)
+        except ObjectiveError as error:
+            result = Result(TrialState.FAIL, None, outcome.constraints, str(error))
+            self._engine.tell(number, trial.token, result, outcome.params)
+            raise
+        return self._engine.tell(number, trial.token, result, outcome.params)
+
+
+def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
+    """The values of a trial as floats, NaN among them perhaps.
+
+    Raises:
+        ObjectiveError: None, text, ±inf, or not one number per objective.
+    """
+    if values is None:
+        raise ObjectiveError(f"trial {number} has no value (None): return a number from the objective")
+    if isinstance(values, str | bytes | bool):
+        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number")
+    try:
+        numbers = (float(values),) if not isinstance(values, Sequence) else tuple(float(x) for x in values)
+    except (TypeError, ValueError):
+        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number") from None
+    if len(numbers) != count:
+        raise ObjectiveError(f"trial {number} has {len(numbers)} values: the study has {count} objectives")
+    if any(x in (float("inf"), float("-inf")) for x in numbers):
+        raise ObjectiveError(
+            f"trial {number} has the value {numbers if count > 1 else numbers[0]}: infinite values are refused; "
+            "return NaN, or raise, if the trial failed, or a large finite number"
+        )
+    return numbers
+
+
+def create_study(
+    *,
+    direction: Direction | None = None,
+    directions: Sequence[Direction] | None = None,
+    space: Space | Mapping[str, Any] | None = None,
+    sampler: Sampler | None = None,
+    pruner: Scheduler | None = None,
+    storage: str | Path | Store | None = None,
+    study_name: str | None = None,
+    load_if_exists: bool = False,
+    seed: int | None = None,
+) -> Study:
+    """A new study.
+
+    Args:
+        direction: "minimize" (default) or "maximize", for one objective.
+        directions: one for each of several objectives.
+        space: what is searched, as a `Space` or a dict of domains; None where the objective defines it
+            with `trial.suggest_*`.
+        sampler: what proposes parameters; `AutoSampler()` by default.
+        pruner: what stops poor trials early; None by default: trials run to their end.
+        storage: None keeps the study in memory; a path or "sqlite:///PATH" in an SQLite file.
+        study_name: unique in the storage; made up if not given.
+        load_if_exists: go on with the study of that name if there is one.
+        seed: the same seed gives the same study; a fresh one by default.
+
+    Raises:
+        StudyExists: the name is taken and load_if_exists is False.
+        StorageError: the storage cannot be used.
+        ValueError: both direction and directions, or one that is neither "minimize" nor "maximize".
+        SpaceError: load_if_exists, and the study there has another space.
+    """
+    if direction is not None and directions is not None:
+        raise ValueError("give direction (one objective) or directions (several), not both")
+    chosen = tuple(directions) if directions is not None else (direction or "minimize",)
+    if not chosen or any(d not in ("minimize", "maximize") for d in chosen):
+        raise ValueError(f"directions are {list(chosen)}: each must be 'minimize' or 'maximize', and at least one")
+    declared = Space(space) if isinstance(space, Mapping) else space
+    store = open_store(storage)
+    record = StudyRecord(
+        name=study_name if study_name is not None else f"study-{fresh_seed():016x}",
+        directions=chosen,
+        seed=fresh_seed() if seed is None else int(seed),
+        space=None if declared is None else declared.to_json(),
+    )
+    try:
+        store.create_study(record)
+    except StudyExists as error:
+        if not load_if_exists:
+            raise StudyExists(
+                f"{error}: choose another study_name, or pass load_if_exists=True to go on with that study"
+            ) from error
+        record = store.study(record.name)
+        if record.directions != chosen and (direction is not None or directions is not None):
+            raise StudyExists(
+                f"study {record.name!r} has the directions {list(record.directions)}, not {list(chosen)}"
+            ) from error
+    return _study(store, record, declared, sampler, pruner)
+
+
+def load_study(
+    study_name: str | None = None,
+    *,
+    storage: str | Path | Store,
+    space: Space | Mapping[str, Any] | None = None,
+    sampler: Sampler | None = None,
+    pruner: Scheduler | None = None,
+) -> Study:
+    """A study from a storage.
+
+    Args:
+        study_name: which; may be left out if the storage has one study only.
+        storage: a path, "sqlite:///PATH", or a store.
+        space: the declared space again, if its choices are objects (a storage holds their labels alone).
+        sampler: as in `create_study`; a storage does not remember it.
+        pruner: as in `create_study`; a storage does not remember it.
+
+    Raises:
+        StudyNotFound: there is none of that name, or several and none is named.
+        StorageError: the storage cannot be used.
+        SpaceError: `space` is not that of the study.
+    """
+    store = open_store(storage, must_exist=True)
+    if study_name is None:
+        names = [study.name for study in store.studies()]
+        if len(names) != 1:
+            known = ", ".join(map(repr, names)) or "none"
+            raise StudyNotFound(f"the storage has {len(names)} studies: {known}; name the one to load")
+        study_name = names[0]
+    declared = Space(space) if isinstance(space, Mapping) else space
+    return _study(store, store.study(study_name), declared, sampler, pruner)
+
+
+def _study(
+    store: Store, record: StudyRecord, declared: Space | None, sampler: Sampler | None, pruner: Scheduler | None
+) -> Study:
+    if record.space is not None:
+        stored = Space.from_json(record.space)
+        if declared is not None and declared != stored:
+            from_here, there = set(declared.names), set(stored.names)
+            changed = sorted(from_here ^ there) or [
+                name for name in stored.names if stored.parameters[name] != declared.parameters[name]
+            ]
+            _raise_space_differs(record.name, changed)
+        declared = declared or stored
+    elif declared is not None:
+        _raise_space_differs(record.name, list(declared.names))
+    engine = Engine(store, record, sampler or AutoSampler(), pruner, declared)
+    return Study(engine, record)
+
+
+def _raise_space_differs(name: str, parameters: Sequence[str]) -> None:
+    """Say that a study was made with another space."""
+    where = ", ".join(map(repr, parameters)) or "require"
+    raise SpaceError(f"study {name!r} was made with another space (see {where}): use another study_name")
