@@ -56,7 +56,9 @@ def load(path: Path) -> ImageData:
     unknown = np.setdiff1d(test_labels, values)
     if len(unknown):
         raise DataError(f"{path}: {test[1]} holds {unknown[0]}, a class that the training part lacks: remove it")
-    return _made(np.concatenate(images), labels, classes, str(path), (test_images, np.searchsorted(values, test_labels)))
+    return _made(
+        np.concatenate(images), labels, classes, str(path), (test_images, np.searchsorted(values, test_labels))
+    )
 
 
 def read_images(path: Path) -> Images:
@@ -99,7 +101,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key.lower(): file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read as an .npz file of plain arrays ({error}): "
             "save it again with numpy.savez_compressed, numbers and strings only"
@@ -123,7 +125,7 @@ def as_images(raw: NDArray[Any], where: str) -> Images:
     elif raw.ndim == 4 and raw.shape[3] > 4 and raw.shape[1] <= 4:
         raw = raw.transpose(0, 2, 3, 1)
     if raw.ndim != 4:
-        raise DataError(f"{where}: shape {raw.shape}: images must be (n, height, width) or (n, height, width, channels)")
+        raise DataError(f"{where}: shape {raw.shape}: images must be (n, h, w) or (n, h, w, channels)")
     if raw.dtype.kind == "b" or (raw.dtype.kind in "ui" and raw.size and raw.min() >= 0 and raw.max() <= 255):
         return np.ascontiguousarray(raw, dtype=np.uint8)
     return np.ascontiguousarray(raw, dtype=np.float32)

@@ -60,13 +60,13 @@ class Augmentation:
 
         Args:
             batch: (b, c, h, w) floats.
-            generator: what the draws come from; on the CPU, so that every device sees the same.
+            generator: what the draws come from.
         """
         if self.is_identity:
             return batch
         n, device = len(batch), batch.device
         # (8, b) in [-1, 1): always as many draws, so that a setting changes nothing but itself
-        draws = (torch.rand(8, n, generator=generator) * 2 - 1).to(device)
+        draws = (torch.rand(8, n, generator=generator, device=generator.device) * 2 - 1).to(device)
         if self.flip:
             batch = torch.where((draws[0] < 0)[:, None, None, None], batch.flip(3), batch)
         if self.rotation or self.shift or self.shear or self.zoom:

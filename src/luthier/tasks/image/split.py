@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +93,7 @@ class SealedTest:
         Raises:
             SealBroken: it was opened before, and `again` is False.
         """
-        line = json.dumps({"time": datetime.now(timezone.utc).isoformat(timespec="seconds"), "reason": reason})
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "reason": reason})
         if self._reasons and not again:
             raise _broken("in this process", self._reasons[-1])
         if self.marker is not None:

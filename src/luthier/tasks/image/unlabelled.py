@@ -14,9 +14,7 @@ from .data import Images
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow turns RGB to grey
 
 
-def load_unlabelled(
-    source: str | Path, shape: tuple[int, int, int], white: float = 255.0
-) -> tuple[list[str], Images]:
+def load_unlabelled(source: str | Path, shape: tuple[int, int, int], white: float = 255.0) -> tuple[list[str], Images]:
     """Names and images (n, h, w, c) of an .npz file, a folder of images or one image file.
 
     Args:

@@ -1,0 +1,157 @@
+"""A trained classifier in a folder: `weights.pt` (tensors alone) and `model.json` (all that is needed to use them)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ..._version import __version__
+from ...errors import DataError, StorageError
+from ...train import predict
+from .data import Images
+from .network import CnnSettings, build_cnn
+from .split import Normalization, Prepared
+from .unlabelled import fit_shape, load_unlabelled
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model with what turns images into its inputs and its outputs into classes.
+
+    Attributes:
+        model: the network.
+        classes: names of its classes.
+        shape: (c, h, w) of one input.
+        normalization: of the data it was trained on.
+        white: the pixel value of full brightness in that data.
+        params: the configuration it was trained with.
+        details: whatever was saved beside it, such as its accuracy.
+    """
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    normalization: Normalization
+    white: float
+    params: dict[str, Any]
+    details: dict[str, Any]
+
+    def load(self, source: str | Path) -> tuple[list[str], Images]:
+        """Names and images (n, h, w, c) of an .npz file, a folder or an image file, as the model takes them.
+
+        Raises:
+            DataError: as for `load_unlabelled`.
+        """
+        channels, height, width = self.shape
+        return load_unlabelled(source, (height, width, channels), self.white)
+
+    def predict(self, images: Images) -> tuple[list[str], NDArray[np.float64]]:
+        """The likeliest class of each image, and the probabilities (n, classes) of all.
+
+        Args:
+            images: (n, h, w, c) in the unit of the training data; resized and turned to its channels if need be.
+
+        Raises:
+            DataError: another number of axes, or channels that cannot be converted.
+        """
+        if images.ndim != 4:
+            raise DataError(f"images of shape {images.shape}: they must be (n, height, width, channels)")
+        if len(images) == 0:
+            return [], np.empty((0, len(self.classes)))
+        channels, height, width = self.shape
+        inputs = self.normalization(fit_shape(images, (height, width, channels)))
+        probabilities = predict(self.model, inputs).double().softmax(dim=1).cpu().numpy()
+        return [self.classes[i] for i in probabilities.argmax(axis=1)], probabilities
+
+
+def save_model(
+    folder: str | Path,
+    model: nn.Module,
+    params: Mapping[str, Any],
+    prepared: Prepared,
+    details: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a trained model; an older one in the folder is replaced.
+
+    Args:
+        folder: made if it is not there.
+        model: what `build_cnn` made for `params`, trained.
+        params: its configuration; JSON.
+        prepared: the data it was trained on: classes, shape and normalisation are kept, no image is.
+        details: anything else to keep, such as accuracies; JSON.
+
+    Returns:
+        the folder.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    folder = Path(folder)
+    about = {
+        "format": FORMAT,
+        "luthier": __version__,
+        "task": "image",
+        "network": asdict(CnnSettings.from_params(params)),
+        "classes": list(prepared.classes),
+        "shape": list(prepared.shape),
+        "mean": list(prepared.normalization.mean),
+        "std": list(prepared.normalization.std),
+        "white": prepared.white,
+        "data": prepared.name,
+        "params": dict(params),
+        "details": dict(details or {}),
+    }
+    text = json.dumps(about, indent=2)
+    state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.json").unlink(missing_ok=True)  # so that it never stands beside another's weights
+        torch.save(state, folder / "weights.pt")
+        part = folder / "model.json.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / "model.json")
+    except OSError as error:
+        raise StorageError(f"the model cannot be written to {folder}: {error}") from error
+    return folder
+
+
+def load_model(folder: str | Path) -> Predictor:
+    """The model that `save_model` wrote, on the CPU, ready to predict. Nothing in the files is executed.
+
+    Raises:
+        StorageError: there is none, it is of a newer format or of another task, or it is damaged.
+    """
+    folder = Path(folder)
+    path = folder / "model.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        found, task = about["format"], about["task"]
+    except FileNotFoundError as error:
+        raise StorageError(f"there is no model in {folder}: {path.name} is missing") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} is damaged ({error}): save the model again") from error
+    if not isinstance(found, int) or found > FORMAT:
+        raise StorageError(f"{path} has format {found}, this Luthier ({__version__}) reads up to {FORMAT}: upgrade it")
+    if task != "image":
+        raise StorageError(f"{path} is a model for the task {task!r}, not an image classifier")
+    try:
+        channels, height, width = (int(x) for x in about["shape"])
+        classes = tuple(str(x) for x in about["classes"])
+        normalization = Normalization(tuple(map(float, about["mean"])), tuple(map(float, about["std"])))
+        model = build_cnn((channels, height, width), len(classes), CnnSettings(**about["network"]))
+        model.load_state_dict(torch.load(folder / "weights.pt", map_location="cpu", weights_only=True))
+        white, params, details = float(about["white"]), dict(about["params"]), dict(about["details"])
+    except Exception as error:  # whatever damage can make torch and the settings raise
+        raise StorageError(f"the model in {folder} is damaged ({error}): save it again") from error
+    model.eval()
+    return Predictor(model, classes, (channels, height, width), normalization, white, params, details)
