@@ -1,0 +1,106 @@
+"""Hyperparameters of the Gaussian process: the maximum of likelihood times priors.
+
+θ = (ln ℓ of every group, ln σ², ln noise). Priors: ln ℓ ~ N(√2 + ½ ln d, 3) (Hvarfner et al. 2024,
+arXiv 2402.02229, eq. 8: length scales that grow with the dimension), ln σ² ~ N(0, 1),
+ln noise ~ N(-6, 1.5²). The noise has a floor of 1e-6 in units of the standardised values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...space.domains import Floats
+from .kernel import matern52, squared_distances
+
+NOISE_FLOOR = 1e-6
+_NOISE_MEAN, _NOISE_SD = -6.0, 1.5
+_LIMITS = {"length": (-4.0, 9.0), "variance": (-6.0, 6.0), "noise": (-16.0, 1.0)}
+
+
+def cholesky(K: Floats) -> Floats:
+    """Lower Cholesky factor of a symmetric matrix, with as little added to its diagonal as makes it exist."""
+    from scipy.linalg.lapack import dpotrf
+
+    jitter = 0.0
+    while True:
+        L, failed = dpotrf(K + jitter * np.eye(len(K)) if jitter else K, lower=1, clean=1)
+        if not failed:
+            return np.asarray(L)
+        jitter = max(10.0 * jitter, 1e-10 * float(np.mean(np.diag(K))))
+
+
+def starts(groups: int) -> list[Floats]:
+    """Where the search for θ begins: length scales that are moderate (½√d), short, and those of the prior."""
+    scale = np.sqrt(max(groups, 1))
+    return [
+        np.concatenate([np.full(groups, np.log(length)), [0.0, noise]])
+        for length, noise in ((0.5 * scale, -6.0), (0.1 * scale, -8.0), (np.exp(np.sqrt(2)) * scale, -4.0))
+    ]
+
+
+def loss(theta: Floats, F: Floats, group: NDArray[np.intp], y: Floats) -> tuple[float, Floats]:
+    """Negative log of likelihood times priors (without constants) and its gradient.
+
+    Args:
+        theta: (G + 2,) see above.
+        F: (n, P) features.
+        group: (P,) length scale of every feature.
+        y: (n,) standardised values.
+    """
+    from scipy.linalg.lapack import dpotri
+
+    log_length, log_variance, log_noise = theta[:-2], theta[-2], theta[-1]
+    n, groups = len(F), len(theta) - 2
+    Z = F * np.exp(-log_length)[group]
+    k, slope = matern52(squared_distances(Z, Z))
+    variance, noise = np.exp(log_variance), np.exp(log_noise)
+    k *= variance
+    K = k.copy()
+    K.flat[:: n + 1] = variance + noise + NOISE_FLOOR
+    L = cholesky(K)
+    lower, _ = dpotri(L, lower=1)
+    inverse = np.tril(lower, -1)
+    inverse += np.tril(lower).T
+    alpha = inverse @ y
+    value = 0.5 * float(y @ alpha) + float(np.sum(np.log(np.diag(L))))
+
+    A = inverse - np.outer(alpha, alpha)  # dvalue/dK = A / 2 (Rasmussen & Williams 2006, eq. 5.9)
+    gradient = np.empty_like(theta)
+    gradient[-1] = 0.5 * np.trace(A) * noise
+    k.flat[:: n + 1] = variance
+    gradient[-2] = 0.5 * np.vdot(A, k)
+    W = A * slope
+    columns = np.einsum("ij,i,ij->j", Z, W.sum(axis=1), Z) - np.einsum("ij,ij->j", Z, W @ Z)
+    gradient[:-2] = -2.0 * variance * np.bincount(group, columns, groups)
+
+    u = (log_length - np.sqrt(2.0) - 0.5 * np.log(max(groups, 1))) / np.sqrt(3.0)
+    v = (log_noise - _NOISE_MEAN) / _NOISE_SD
+    value += 0.5 * float(u @ u + log_variance**2 + v**2)
+    gradient[:-2] += u / np.sqrt(3.0)
+    gradient[-2] += log_variance
+    gradient[-1] += v / _NOISE_SD
+    return value, gradient
+
+
+def fit(F: Floats, group: NDArray[np.intp], y: Floats, starts: Sequence[Floats], iterations: int) -> Floats:
+    """θ at the best optimum that L-BFGS-B reaches from the starts; a pure function."""
+    from scipy.optimize import minimize
+
+    groups = len(starts[0]) - 2
+    bounds = [_LIMITS["length"]] * groups + [_LIMITS["variance"], _LIMITS["noise"]]
+    found = [
+        minimize(
+            loss,
+            start,
+            args=(F, group, y),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": iterations, "ftol": 1e-5, "gtol": 1e-2},
+        )
+        for start in starts
+    ]
+    return np.asarray(min(found, key=lambda r: float(r.fun)).x)

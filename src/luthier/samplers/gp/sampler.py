@@ -1,0 +1,139 @@
+"""Bayesian optimisation with a Gaussian process."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ...history import History
+from ...space import Space
+from ...space.domains import Floats
+from ...trial import Configuration, TrialState
+from ..initial import default_startup_trials, startup
+from .acquisition import Acquisition
+from .fit import fit, starts
+from .kernel import Embedding
+from .model import Posterior, condition
+from .optimize import Tried, maximize
+from .schedule import Fits, active
+from .warp import FAIL, Observations, chebyshev, constraint_targets, observations, targets
+
+_INCUMBENTS = 5
+_PENDING = 100  # running trials that are believed; beyond, the latest
+
+
+class GPSampler:
+    """A Gaussian process (Matérn-5/2, one length scale per parameter) and log expected improvement.
+
+    The strongest sampler for up to a few hundred trials. All kinds of parameters and conditions live in one
+    kernel; running trials count as observed at their predicted value; constraints and failures have processes
+    of their own; several objectives are scalarised at random (ParEGO), anew for every suggestion. Pruned trials
+    count with their last value, but never as better than the median of complete ones.
+
+    Args:
+        startup_trials: how many trials of the initial design come first; None for max(5, min(2d, 15)).
+
+    Not safe for threads by itself: a study calls its sampler under its lock.
+    """
+
+    def __init__(self, startup_trials: int | None = None) -> None:
+        self.startup_trials = startup_trials
+        self._fits = Fits()
+
+    def __repr__(self) -> str:
+        return f"GPSampler(startup_trials={self.startup_trials})"
+
+    def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
+        """n configurations to try next; see `Sampler`."""
+        first = default_startup_trials(space) if self.startup_trials is None else self.startup_trials
+        initial = startup(space, history, rng, n, first)
+        if initial is not None:
+            return initial
+        if len(space) == 0:
+            return [{} for _ in range(n)]
+        with _blas().limit(limits=1, user_api="blas"):
+            return space.decode(self._rows(space, history, rng, n))
+
+    def _rows(self, space: Space, history: History, rng: np.random.Generator, n: int) -> Floats:
+        """n encoded rows, one after the other; each counts as running for the next."""
+        seen = observations(history)
+        if len(seen) < 2:
+            return space.sample(rng, n)
+        embedding = Embedding(space)
+        acquisition, incumbents = self._acquisition(space, embedding, seen, rng)
+        tried = Tried(space, history.X[history.states > TrialState.WAITING])
+        pending = history.X[history.is_running][-_PENDING:]
+        if len(pending):
+            acquisition = acquisition.believe(embedding(pending))
+        rows: list[Floats] = []
+        for i in range(n):
+            row = maximize(space, embedding, acquisition, incumbents, tried, rng)
+            rows.append(row)
+            if i < n - 1:
+                tried.add(row)
+                acquisition = acquisition.believe(embedding(row[None]))
+        return np.stack(rows)
+
+    def _acquisition(
+        self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
+    ) -> tuple[Acquisition, Floats]:
+        """What to maximise, and the best rows known, the best first."""
+        constraints = self._constraints(space, embedding, seen)
+        good = seen.succeeded
+        if not good.any():
+            acquisition = Acquisition(None, 0.0, constraints)
+            order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
+            return acquisition, seen.X[order[:_INCUMBENTS]]
+        y, theta = self._objective(space, embedding, seen, rng)
+        chosen = active(y)
+        posterior = condition(embedding, theta, embedding(seen.X[chosen]), y[chosen])
+        means = np.where(good[chosen], posterior.means(), np.inf)
+        order = np.argsort(means, kind="stable")[: min(_INCUMBENTS, int(good[chosen].sum()))]
+        return Acquisition(posterior, float(means[order[0]]), constraints), seen.X[chosen][order]
+
+    def _objective(
+        self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
+    ) -> tuple[Floats, Floats]:
+        """Standardised values (n,) and hyperparameters."""
+        if seen.losses.shape[1] > 1:  # other weights every time: a chain of fits would help nobody
+            y = targets(chebyshev(seen.losses, seen.states, rng), seen.states)
+            chosen = active(y)
+            begin = starts(embedding.groups)[:1]
+            return y, fit(embedding(seen.X[chosen]), embedding.group, y[chosen], begin, 30)
+        losses = seen.losses[:, 0]
+        raw = np.stack([losses, seen.states.astype(np.float64)], axis=1)
+        theta = self._fits.theta(
+            (space, "objective"), embedding, seen.X, raw, lambda m: targets(losses[:m], seen.states[:m])
+        )
+        return targets(losses, seen.states), theta
+
+    def _constraints(self, space: Space, embedding: Embedding, seen: Observations) -> list[tuple[Posterior, float]]:
+        """A process for every constraint, and one for success where there are failures."""
+        columns = list(seen.constraints.T)
+        failed = seen.states == FAIL
+        if failed.any():
+            columns.append(np.where(failed, 1.0, -1.0))
+        found = []
+        for i, column in enumerate(columns):
+            known = np.isfinite(column)
+            if not known.any():
+                continue
+            X, c = seen.X[known], column[known]
+            theta = self._fits.theta(
+                (space, "constraint", i), embedding, X, c[:, None], lambda m, c=c: constraint_targets(c[:m])[0]
+            )
+            y, threshold = constraint_targets(c)
+            chosen = active(np.abs(y - threshold))  # what lies near the border says most about it
+            found.append((condition(embedding, theta, embedding(X[chosen]), y[chosen]), threshold))
+        return found
+
+
+@cache
+def _blas() -> Any:
+    """The BLAS libraries of the process: finding them costs milliseconds, limiting them microseconds."""
+    import scipy.linalg  # noqa: F401  (has a BLAS of its own, which must be loaded to be found)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

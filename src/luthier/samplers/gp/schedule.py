@@ -1,0 +1,89 @@
+"""When hyperparameters are fitted, and from where: a pure function of the data that is cheap to go on with.
+
+A fit that starts at the last optimum is ten times cheaper than one that starts afresh, but what it finds
+depends on the one before. So the sizes at which fits are made are fixed, every `_PERIOD`-th of them starts
+afresh, and those between start at the one before; each uses the first m observations alone. Whoever comes
+with n observations can therefore make the same chain of at most `_PERIOD` fits, whether or not the others
+are still in the cache: a study that was killed and resumed goes on as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+import numpy as np
+
+from ...space.domains import Floats
+from .fit import fit, starts
+from .kernel import Embedding
+
+_PERIOD = 8
+_FRESH, _WARM = 40, 12  # iterations of L-BFGS
+_KEPT = 256  # fits in the cache
+ACTIVE = 500  # observations a process takes at most
+
+
+def refit_sizes(n: int) -> list[int]:
+    """The sizes up to n at which hyperparameters are fitted: every max(1, m/50) from 2 on."""
+    sizes, m = [], 2
+    while m <= n:
+        sizes.append(m)
+        m += max(1, m // 50)
+    return sizes
+
+
+def active(y: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Indices of at most ACTIVE observations: the best half, and of the rest the latest."""
+    if len(y) <= ACTIVE:
+        return np.arange(len(y))
+    best = np.argsort(y, kind="stable")[: ACTIVE // 2]
+    rest = np.setdiff1d(np.arange(len(y)), best)[-(ACTIVE - len(best)) :]
+    return np.sort(np.concatenate([best, rest]))
+
+
+class Fits:
+    """Fitted hyperparameters by what they were fitted to; holds nothing that could not be computed again."""
+
+    def __init__(self) -> None:
+        self._cache: OrderedDict[Hashable, Floats] = OrderedDict()
+
+    def theta(
+        self, key: Hashable, embedding: Embedding, X: Floats, raw: Floats, targets: Callable[[int], Floats]
+    ) -> Floats:
+        """θ for n observations.
+
+        Args:
+            key: of the space and the target.
+            embedding: of the space.
+            X: (n, d) encoded rows.
+            raw: (n, k) all that `targets` depends on, row by row.
+            targets: standardised values (m,) of the first m rows.
+        """
+        sizes = refit_sizes(len(X))
+        chain = sizes[(len(sizes) - 1) // _PERIOD * _PERIOD :]
+        keys = [(key, m, _digest(X[:m], raw[:m])) for m in chain]
+        done = next((i for i in reversed(range(len(chain))) if keys[i] in self._cache), -1)
+        theta = self._cache[keys[done]] if done >= 0 else None
+        for m, k in list(zip(chain, keys, strict=True))[done + 1 :]:
+            y = targets(m)
+            chosen = active(y)
+            F = embedding(X[:m][chosen])
+            fresh = theta is None
+            begin = starts(embedding.groups) if theta is None else [theta]
+            theta = fit(F, embedding.group, y[chosen], begin, _FRESH if fresh else _WARM)
+            self._cache[k] = theta
+        for k in keys:
+            if k in self._cache:
+                self._cache.move_to_end(k)
+        while len(self._cache) > _KEPT:
+            self._cache.popitem(last=False)
+        return starts(embedding.groups)[0] if theta is None else theta
+
+
+def _digest(*arrays: Floats) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for a in arrays:
+        digest.update(np.ascontiguousarray(a).tobytes())
+    return digest.digest()
