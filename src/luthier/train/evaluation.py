@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from .data import Tensors, as_tensors
-from .losses import count_correct, make_loss
+from .losses import check_outputs, count_correct, make_loss
 from .settings import CLASSIFICATION_LOSSES, LossName
 
 
@@ -50,17 +50,34 @@ def evaluate(
     """The mean "loss" without label smoothing or penalties and, for classification, the "accuracy".
 
     Raises:
-        DataError: as for `Tensors`.
+        DataError: as for `Tensors`, or targets that do not fit the loss or the model.
+        TrainingError: the model's outputs do not fit the loss.
     """
-    data, device, mean_loss = as_tensors(data), device_of(model), make_loss(loss)
-    classifies = loss in CLASSIFICATION_LOSSES
+    data = as_tensors(data)
+    check_model(model, data, loss)
+    return scores(model, data, loss, batch_size)
+
+
+def check_model(model: nn.Module, data: Tensors, loss: LossName) -> None:
+    """Raise unless the model's outputs for two examples, and all targets, fit the loss.
+
+    Raises:
+        DataError: targets that do not fit the loss or the model.
+        TrainingError: the model's outputs do not fit the loss.
+    """
+    check_outputs(loss, predict(model, data.inputs[:2]), data.targets[:2], data.targets)
+
+
+def scores(model: nn.Module, data: Tensors, loss: LossName, batch_size: int = 512) -> dict[str, float]:
+    """As `evaluate`, of data that was checked before."""
+    device, mean_loss, classifies = device_of(model), make_loss(loss), loss in CLASSIFICATION_LOSSES
     total = torch.zeros((), dtype=torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.float64, device=device)
     with evaluating(model):
-        for inputs, targets in zip(
+        for inputs, labels in zip(
             torch.split(data.inputs, batch_size), torch.split(data.targets, batch_size), strict=True
         ):
-            outputs, targets = model(inputs.to(device)), targets.to(device)
+            outputs, targets = model(inputs.to(device)), labels.to(device)
             total += mean_loss(outputs, targets) * len(targets)
             if classifies:
                 correct += count_correct(loss, outputs, targets)

@@ -36,7 +36,7 @@ def make_loss(name: LossName, label_smoothing: float = 0.0) -> Loss:
 
 
 def _regression(mean_loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
-    return mean_loss(outputs.view_as(targets), targets.to(outputs.dtype))
+    return mean_loss(outputs.reshape(targets.shape), targets.to(outputs.dtype))
 
 
 def _cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
@@ -53,13 +53,13 @@ def _focal(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
 
 def _bce(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
     q = targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2
-    return F.binary_cross_entropy_with_logits(outputs.view_as(targets), q)
+    return F.binary_cross_entropy_with_logits(outputs.reshape(targets.shape), q)
 
 
 def count_correct(name: LossName, outputs: Tensor, targets: Tensor) -> Tensor:
     """How many examples are classified rightly, a scalar tensor; a share of an example where it has many labels."""
     if name == "bce":
-        hits = (outputs.view_as(targets) > 0) == (targets > 0.5)
+        hits = (outputs.reshape(targets.shape) > 0) == (targets > 0.5)
     else:
         hits = outputs.argmax(dim=1) == targets
     return hits.flatten(1).double().mean(dim=1).sum() if hits.dim() > 1 else hits.sum()

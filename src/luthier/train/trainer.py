@@ -17,10 +17,10 @@ from torch.utils.data import TensorDataset
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import Tensors, as_tensors, number_of_batches, shuffled_batches
 from .early_stopping import EarlyStopping
-from .evaluation import device_of, evaluate, evaluating
+from .evaluation import check_model, device_of, scores
 from .gradients import GradientMonitor
 from .initialize import initialize
-from .losses import check_outputs, make_loss
+from .losses import make_loss
 from .optimizers import NORMALIZATIONS, make_optimizer, split_parameters
 from .schedules import Schedule
 from .seeding import derived_seed, seeded
@@ -133,7 +133,8 @@ class _Training:
         self.device = device_of(model)
         self.stopped: Stopped | None = None
         self._train, self._validation, self._augment = train, validation, augment
-        self._check()
+        for data in (train, validation):
+            check_model(model, data, settings.loss)  # also gives lazy layers their shapes
         initialize(model, settings.initialization, derived_seed(settings.seed, 0))
         self._weights, others = split_parameters(model)
         self._parameters = self._weights + others
@@ -146,20 +147,14 @@ class _Training:
         self._epochs: list[EpochResult] = []
         self._warnings: list[str] = []
 
-    def _check(self) -> None:
-        for data in (self._train, self._validation):
-            with evaluating(self.model):  # also gives lazy layers their shapes
-                outputs = self.model(data.inputs[:2].to(self.device))
-            check_outputs(self.settings.loss, outputs, data.targets[:2], data.targets)
-
     def epoch(self) -> EpochResult:
         """Run the next epoch."""
         started, epoch, rate = time.perf_counter(), len(self._epochs) + 1, self._schedule.rate
         train_loss, norm = self._learn(epoch)
         loss, accuracy = math.nan, math.nan if self.settings.is_classification else None
         if math.isfinite(train_loss):
-            scores = evaluate(self.model, self._validation, loss=self.settings.loss)
-            loss, accuracy = scores["loss"], scores.get("accuracy")
+            found = scores(self.model, self._validation, self.settings.loss)
+            loss, accuracy = found["loss"], found.get("accuracy")
         result = EpochResult(epoch, train_loss, loss, accuracy, rate, norm, time.perf_counter() - started)
         self._epochs.append(result)
         self._judge(result)
