@@ -2,4 +2,7 @@
 
 from .auto import AutoSampler as AutoSampler
 from .gp import GPSampler as GPSampler
+from .grid import GridSampler as GridSampler
 from .protocol import Sampler as Sampler
+from .qmc import QMCSampler as QMCSampler
+from .random import RandomSampler as RandomSampler

@@ -1,0 +1,152 @@
+"""GridSampler: each combination once, in an even order, whatever the size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luthier.errors import SearchSpaceExhausted, SpaceError
+from luthier.history import History
+from luthier.samplers.grid import GridSampler, _Spread
+from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.testing.samplers import SamplerContract, spaces
+from luthier.trial import Configuration, TrialRecord, TrialState
+
+RNG = np.random.default_rng(0)
+
+
+class TestContract(SamplerContract):
+    distinct = False
+    may_exhaust = True
+
+    def make(self) -> GridSampler:
+        return GridSampler(points=4)
+
+
+def run(space: Space, sampler: GridSampler, batch: int = 1, limit: int = 10_000) -> list[Configuration]:
+    history, found = History(space), list[Configuration]()
+    while len(found) < limit:
+        try:
+            new = sampler.suggest(space, history, RNG, batch)
+        except SearchSpaceExhausted:
+            return found
+        history.put([TrialRecord(len(history) + i, TrialState.RUNNING, c) for i, c in enumerate(new)])
+        found += new
+    raise AssertionError("it does not end")
+
+
+def keys(found: list[Configuration] | list[Mapping[str, Any]]) -> list[str]:
+    return sorted(json.dumps(x, sort_keys=True) for x in found)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_every_combination_once(batch: int) -> None:
+    space = Space({"x": Float(0, 1), "lr": Float(1e-4, 1, log=True), "n": Int(1, 3), "c": Choice(["a", "b"])})
+    expected = [
+        {"x": x, "lr": lr, "n": n, "c": c}
+        for x in (0.0, 0.5, 1.0)
+        for lr in space.parameters["lr"].decode(np.array([0, 0.5, 1])).tolist()
+        for n in (1, 2, 3)
+        for c in "ab"
+    ]
+    assert keys(run(space, GridSampler(points=3), batch)) == keys(expected)
+
+
+def test_points_by_name() -> None:
+    space = Space({"x": Float(0, 4), "n": Int(1, 100), "o": Ordinal([1, 2, 4]), "s": Float(0, 1, step=0.01)})
+    found = run(space, GridSampler(points={"x": 2, "n": 3, "o": 2, "s": 1, "absent": 9}))
+    assert {c["x"] for c in found} == {0.0, 4.0}
+    assert {1, 100} < {c["n"] for c in found}
+    assert {c["o"] for c in found} == {1, 2, 4}
+    assert len(found) == 2 * 3 * 3
+
+
+def test_inactive_parameters_do_not_multiply() -> None:
+    space = Space(
+        {
+            "kind": Choice(["sgd", "adam"]),
+            "momentum": Float(0, 1, when={"kind": "sgd"}),
+            "nesterov": Choice([True, False], when="momentum > 0.5"),
+            "beta": Float(0, 1, when={"kind": "adam"}),
+            "n": Int(1, 2),
+        }
+    )
+    found = run(space, GridSampler(points=3))
+    assert len(found) == len(set(keys(found))) == 2 * ((2 + 2) + 3)  # momentum 0, ½, 1 × nesterov; beta
+    assert GridSampler(points=3).size(space) == len(found)
+
+
+def test_forbidden_combinations_are_left_out() -> None:
+    space = Space({"width": Int(1, 12), "heads": Int(1, 4)}, require=["width % heads == 0"])
+    found = run(space, GridSampler())
+    assert keys(found) == keys([{"width": w, "heads": h} for w in range(1, 13) for h in range(1, 5) if w % h == 0])
+
+
+def test_what_was_tried_elsewhere_is_left_out() -> None:
+    space = Space({"x": Float(0.001, 1, log=True), "n": Int(1, 5)})
+    whole = run(space, GridSampler())
+    history = History(space)
+    history.put(TrialRecord(i, TrialState(2 + i % 3), c) for i, c in enumerate(whole[3:10]))
+    history.put([TrialRecord(7, TrialState.COMPLETE, {"x": 0.77, "n": 1}), TrialRecord(8, TrialState.FAIL, {"n": 2})])
+    rest = GridSampler().suggest(space, history, RNG, 25)
+    assert rest == whole[:3] + whole[10:]
+
+
+@given(spaces())
+@settings(deadline=None, max_examples=25)
+def test_any_space_ends_without_repeating(space: Space) -> None:
+    sampler = GridSampler(points=dict.fromkeys(space.names, 2))
+    found = run(space, sampler, batch=100_000, limit=100_000) if sampler.size(space) < 100_000 else []
+    assert len(found) == len(set(keys(found)))
+    if found and not space.require:
+        assert len(found) == sampler.size(space)
+
+
+@given(st.lists(st.integers(1, 6), max_size=5))
+@settings(deadline=None, max_examples=60)
+def test_the_order_is_one_to_one(sizes: list[int]) -> None:
+    spread = _Spread(sizes)
+    levels = spread(np.arange(spread.size))
+    assert len({tuple(row) for row in levels.tolist()}) == spread.size
+    assert (levels >= 0).all()
+    assert (levels < np.array(sizes, dtype=np.int64)).all()
+
+
+def test_a_prefix_covers_every_parameter_evenly() -> None:
+    space = Space({f"x{j}": Float(0, 1) for j in range(4)})
+    found = GridSampler(points=5).suggest(space, History(space), RNG, 312)  # half of 625
+    X = space.encode(found)
+    for j in range(4):
+        counts = np.unique(np.round(X[:, j] * 4), return_counts=True)[1]
+        assert counts.max() - counts.min() <= 0.15 * 312 / 5
+        for i in range(j):  # and every pair of them
+            pairs = np.unique(np.round(X[:, [i, j]] * 4), axis=0, return_counts=True)[1]
+            assert len(pairs) == 25
+            assert pairs.max() <= 2.5 * 312 / 25
+
+
+def test_a_grid_of_any_size_starts_at_once() -> None:
+    space = Space({**{f"x{j}": Float(0, 1) for j in range(40)}, "n": Int(1, 10**10), "m": Int(1, 10**9, log=True)})
+    found = GridSampler(points=10).suggest(space, History(space), RNG, 200)
+    assert GridSampler(points=10).size(space) == 10**59
+    assert len(set(keys(found))) == 200
+    assert np.std([float(c["x0"]) for c in found]) > 0.25  # type: ignore[arg-type]
+
+
+def test_too_many_branches_are_an_error_that_says_so() -> None:
+    space = Space({"n": Int(1, 2_000_000), "x": Float(0, 1, when="n > 10")})
+    with pytest.raises(SpaceError, match="2000000 combinations"):
+        GridSampler().suggest(space, History(space), RNG, 1)
+    assert GridSampler(points={"n": 4}).suggest(space, History(space), RNG, 1)
+
+
+@pytest.mark.parametrize("points", [0, {"x": 0}])
+def test_no_points_are_refused(points: Any) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        GridSampler(points=points)
