@@ -19,6 +19,7 @@ from .trial import TrialRecord, TrialState
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 Ints: TypeAlias = NDArray[np.int64]
+Reports: TypeAlias = tuple[tuple[int, float], ...]
 
 
 class _Column:
@@ -188,19 +189,23 @@ class History:
             self._values.view(n)[i] = record.values
         elif old is not None and old.values is not None:
             self._values.view(n)[i] = np.nan
-        if record.constraints:
+        if record.constraints or (old is not None and old.constraints):
             self._constraint_room(len(record.constraints))
+            self._constraints.view(n)[i] = np.nan
             self._constraints.view(n)[i, : len(record.constraints)] = record.constraints
-        if record.reports:
-            known = len(old.reports) if old is not None and _is_prefix(old.reports, record.reports) else 0
-            if old is not None and known == 0 and old.reports:
-                self._forget_reports(i, old)
+        before = old.reports if old is not None else ()
+        if record.reports is not before:
+            known = len(before)
+            if not _is_prefix(before, record.reports):
+                self._forget_reports(i, before)
+                known = 0
             for step, value in record.reports[known:]:
                 self._steps.setdefault(step, StepColumn()).append(i, value)
-            self._last_step.view(n)[i], self._last_value.view(n)[i] = record.reports[-1]
+            last = record.reports[-1] if record.reports else (-1, np.nan)
+            self._last_step.view(n)[i], self._last_value.view(n)[i] = last
 
-    def _forget_reports(self, i: int, old: TrialRecord) -> None:
-        for step, _ in old.reports:
+    def _forget_reports(self, i: int, reports: Reports) -> None:
+        for step, _ in reports:
             column, kept = self._steps.pop(step), StepColumn()
             for number, value in zip(column.numbers.tolist(), column.values.tolist(), strict=True):
                 if number != i:
@@ -224,5 +229,5 @@ class History:
         return other
 
 
-def _is_prefix(short: tuple[tuple[int, float], ...], long: tuple[tuple[int, float], ...]) -> bool:
+def _is_prefix(short: Reports, long: Reports) -> bool:
     return len(short) <= len(long) and (not short or short[-1] == long[len(short) - 1])

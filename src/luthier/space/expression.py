@@ -29,7 +29,6 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
-    ast.Not: np.logical_not,
 }
 _ORDER: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -87,7 +86,7 @@ class Expression:
         elif isinstance(node, ast.BinOp):
             allowed = type(node.op) in _BINARY
         elif isinstance(node, ast.UnaryOp):
-            allowed = type(node.op) in _UNARY
+            allowed = type(node.op) in _UNARY or isinstance(node.op, ast.Not)
         elif isinstance(node, ast.Compare):
             allowed = all(
                 type(op) in _ORDER or isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for op in node.ops
@@ -149,9 +148,11 @@ class Expression:
                 parts = (np.asarray(self._evaluate(v, columns)).astype(bool) for v in values)
                 return reduce(fold, parts)
             case ast.UnaryOp(op=op, operand=operand):
-                return _UNARY[type(op)](self._evaluate(operand, columns))
+                value = self._evaluate(operand, columns)
+                return np.logical_not(value) if isinstance(op, ast.Not) else _UNARY[type(op)](_number(value))
             case ast.BinOp(op=op, left=left, right=right):
-                return _BINARY[type(op)](self._evaluate(left, columns), self._evaluate(right, columns))
+                sides = (_number(self._evaluate(side, columns)) for side in (left, right))
+                return _BINARY[type(op)](*sides)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 result: Any = True
                 a = self._evaluate(left, columns)
@@ -173,8 +174,13 @@ class Expression:
                     a = b
                 return result
             case ast.Call(func=ast.Name(id=name), args=args):
-                return _CALLS[name](*(self._evaluate(x, columns) for x in args))
+                return _CALLS[name](*(_number(self._evaluate(x, columns)) for x in args))
         raise AssertionError(f"unchecked node {node!r}")
+
+
+def _number(x: Any) -> Any:
+    """Truth values as 0 and 1, as Python counts with them; NumPy does not."""
+    return np.asarray(x, dtype=np.float64) if np.asarray(x).dtype == bool else x
 
 
 def _equal(a: Any, b: Any) -> Any:
