@@ -1,5 +1,7 @@
 """Stores: where studies and trials live; `protocol.py` says what each promises."""
 
+from .memory import MemoryStore as MemoryStore
+from .opening import open_store as open_store
 from .protocol import Proposal as Proposal
 from .protocol import Result as Result
 from .protocol import Store as Store

@@ -95,7 +95,10 @@ class Store(Protocol):
         ...
 
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
-        """What changed after revision `since` (0 for all): the present revision, and the trials, by number."""
+        """What changed after revision `since` (0 for all): the present revision, and the trials, by number.
+
+        A change of the study itself (its attributes, its parameters) counts in the revision too.
+        """
         ...
 
     def enqueue(self, name: str, params: Mapping[str, Label], attrs: Mapping[str, Any], client: str) -> TrialRecord:
@@ -175,12 +178,20 @@ class Store(Protocol):
             TrialNotRunning: it is WAITING, or finished and `token` is None.
             ConflictingTell: it was finished under this token with another result.
             LeaseLost: the token is not the present one.
-            ObjectiveError: a COMPLETE result without finite values.
+            ObjectiveError: a COMPLETE result without finite values, a FAIL with values, or a number of values
+                that is not the number of objectives.
         """
         ...
 
     def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
         """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""
+        ...
+
+    def expired(self, name: str) -> list[TrialRecord]:
+        """RUNNING trials whose lease has run out by the store's clock, by number: for `requeue` or `fail`.
+
+        A late owner keeps its trial until one of these takes it away.
+        """
         ...
 
     def requeue(self, name: str, number: int, token: str) -> bool:

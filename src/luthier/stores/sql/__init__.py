@@ -1,0 +1,3 @@
+"""The store in a SQL database."""
+
+from .store import SqlStore as SqlStore

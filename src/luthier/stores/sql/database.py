@@ -1,0 +1,167 @@
+"""Connections and transactions, and everything that differs between databases.
+
+SQLite's settings, and why:
+
+- `BEGIN IMMEDIATE` for every transaction that writes: it takes the write lock first, so nothing that was read can
+  be stale when it is written, and waiting happens where nothing is lost by it.
+- `journal_mode`: WAL from SQLite 3.51.3 on; before, two connections could corrupt a WAL file, so the rollback
+  journal. PERSIST keeps the file FILE-journal and ends a commit by clearing its head: of the three ways to end
+  one it waits for the disk least often, and the clearing is itself on the disk when the commit returns (DELETE
+  would need `synchronous=EXTRA` for that).
+- `journal_size_limit`: so that one large transaction does not leave a large journal for ever.
+- `synchronous=FULL`: a commit is on the disk when it returns, whatever happens to the power afterwards.
+- `busy_timeout` of a few milliseconds: enough for a commit to outwait readers; longer waits are ours, at random and
+  with a deadline, because SQLite's own get long (100 ms) and starve some of several writers.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from ...errors import StorageBusy, StorageError
+
+T = TypeVar("T")
+
+_BUSY_MS = 20
+_PAUSES = 0.001, 0.05  # seconds: the first and the longest mean wait for a lock
+_WAL_IS_SAFE = (3, 51, 3)
+_JOURNAL_BYTES = 2**20
+
+_HELP = {
+    "SQLITE_FULL": "the disk (or a quota) is full: make room. Nothing that was acknowledged is lost",
+    "SQLITE_IOERR": "the disk cannot be read or written, or a size limit was hit: check that it has room and is "
+    "still there. Nothing that was acknowledged is lost",
+    "SQLITE_READONLY": "it may only be read: allow writing to the file and its folder",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that the file and its folder may be read and written",
+    "SQLITE_NOTADB": "it is not a database: give another path",
+    "SQLITE_CORRUPT": "the file is damaged: put back a copy, or try SQLite's `.recover`",
+}
+
+
+class Database:
+    """An engine with transactions that wait for locks until a deadline; safe for threads and for forking.
+
+    Args:
+        url: where it is.
+        timeout: seconds to wait for others' locks.
+    """
+
+    def __init__(self, url: sa.URL, timeout: float) -> None:
+        self.url, self.timeout = url, timeout
+        self.path = Path(url.database or "")
+        self._connect()
+        _open.add(self)
+
+    def _connect(self) -> None:
+        self._engine = _sqlite(self.url)
+        self._reader = self._engine.execution_options(luthier_begin="BEGIN")  # shares the connections
+        self._closing = weakref.finalize(self, self._engine.dispose)
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone: SQLite forbids even to close them in a child."""
+        self._closing.detach()
+        _inherited.append(self._engine)
+        self._connect()
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns, in a transaction that holds the write lock. It may run more than once.
+
+        Raises:
+            StorageBusy: others held the lock until the deadline.
+            StorageError: the database cannot be used.
+        """
+        return self._run(self._engine, work)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
+        return self._run(self._reader, work)
+
+    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        deadline = time.monotonic() + self.timeout
+        pause, longest = _PAUSES
+        while True:
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except (exc.DBAPIError, sqlite3.Error) as error:
+                name = _error_name(error)
+                if not name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise StorageError(self._explained(error, name)) from error
+                if time.monotonic() >= deadline:
+                    raise StorageBusy(
+                        f"{self.path} stayed locked by others for {self.timeout:g} s: "
+                        "look for a program that holds it open, or give SqlStore a longer timeout="
+                    ) from error
+            time.sleep(random.uniform(0, 2 * pause))  # at random, so that writers do not meet again and again
+            pause = min(2 * pause, longest)
+
+    def _explained(self, error: BaseException, name: str) -> str:
+        cause = getattr(error, "orig", None) or error
+        for prefix, help_ in _HELP.items():
+            if name.startswith(prefix):
+                return f"{self.path}: {help_} ({cause})"
+        return f"{self.path} failed: {cause}"
+
+    def back_up(self, copy: Path) -> None:
+        """Copy the whole database to a file, in place of what is there; whole or not at all."""
+        part = copy.with_name(copy.name + ".part")
+        part.unlink(missing_ok=True)
+        source, target = sqlite3.connect(self.path), sqlite3.connect(part)
+        try:
+            source.backup(target)
+        finally:
+            source.close()
+            target.close()
+        part.replace(copy)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closing()
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": _BUSY_MS / 1000},  # None: no BEGIN but ours
+        max_overflow=-1,  # as many threads as there are: waiting is the lock's business
+    )
+    journal = "WAL" if sqlite3.sqlite_version_info >= _WAL_IS_SAFE else "PERSIST"
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        for setting in (f"journal_mode={journal}", f"journal_size_limit={_JOURNAL_BYTES}", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {setting}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("luthier_begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+def _error_name(error: BaseException) -> str:
+    name: str = getattr(getattr(error, "orig", None) or error, "sqlite_errorname", "")
+    return name
+
+
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[sa.Engine] = []  # kept, so that nothing closes them
+
+
+def _after_fork() -> None:
+    for database in list(_open):
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,87 @@
+"""A study inside a transaction that holds its lock: nobody else changes it or its trials meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...errors import StudyNotFound, TrialNotFound
+from ...trial import TrialRecord
+from ..codec import from_json
+from . import tables as sql
+from .rows import fields
+
+
+def study_row(connection: sa.Connection, name: str, path: Path, *, lock: bool = False) -> sa.Row[Any]:
+    """The row of a study. Raises `StudyNotFound`."""
+    row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
+    if row is None:
+        raise StudyNotFound(f"there is no study {name!r} in {path}: create it first, or look at the names in studies()")
+    return row
+
+
+@dataclass(slots=True)
+class LockedStudy:
+    """What a writing transaction knows of its study."""
+
+    id: int
+    name: str
+    objectives: int
+    attrs: str
+    revision: int
+    trials: int
+
+    @staticmethod
+    def find(connection: sa.Connection, name: str, path: Path) -> LockedStudy:
+        """Lock a study. Raises `StudyNotFound`."""
+        row = study_row(connection, name, path, lock=True)
+        return LockedStudy(row.id, name, len(from_json(row.directions)), row.attrs, row.revision, row.trials)
+
+    def trial(self, connection: sa.Connection, number: int) -> sa.Row[Any]:
+        """The row of a trial. Raises `TrialNotFound`."""
+        row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
+        if row is None:
+            raise TrialNotFound(f"study {self.name!r} has no trial {number}: it has {self.trials} trials")
+        return row
+
+    def save(self, connection: sa.Connection) -> None:
+        """Count a change; attrs and trials may have changed with it."""
+        self.revision += 1
+        values = {"new_revision": self.revision, "new_trials": self.trials, "new_attrs": self.attrs}
+        connection.execute(sql.SET_STUDY, {"study": self.id, **values})
+
+    def set_parameters(self, connection: sa.Connection, domains: Mapping[str, str]) -> None:
+        """Update or add the JSON texts of some domains."""
+        for parameter, text in domains.items():  # not an upsert: each database spells that in its own way
+            found = {"study": self.id, "parameter": parameter, "new_domain": text}
+            if connection.execute(sql.SET_PARAMETER, found).rowcount == 0:
+                connection.execute(sql.ADD_PARAMETER, {"study_id": self.id, "name": parameter, "domain": text})
+
+    def add(self, connection: sa.Connection, new: TrialRecord, **columns: Any) -> None:
+        """Add the next trial."""
+        self.trials += 1
+        self.save(connection)
+        empty = {"lease_ends": None, "ask_client": None, "enqueue_client": None}
+        row = {"study_id": self.id, "revision": self.revision, **empty, **columns, **fields(new)}
+        connection.execute(sql.ADD_TRIAL, row)
+
+    def put(self, connection: sa.Connection, new: TrialRecord, old: TrialRecord, row: Sequence[Any]) -> None:
+        """Put a record in place of the old one, which was read as `row`."""
+        self.save(connection)
+        values = {f"new_{name}": value for name, value in fields(new, old, row).items() if name != "number"}
+        connection.execute(
+            sql.SET_TRIAL, {"study": self.id, "trial": new.number, "new_revision": self.revision, **values}
+        )
+
+    def set_claim(self, connection: sa.Connection, number: int, client: str | None, lease_ends: float | None) -> None:
+        """Say which `ask` holds a trial, and until when."""
+        found = {"study": self.id, "trial": number}
+        connection.execute(sql.SET_CLAIM, {**found, "client": client, "ends": lease_ends})
+
+    def renew_lease(self, connection: sa.Connection, number: int, lease_ends: float) -> None:
+        """Move the end of a lease. It shows in no record, so it is no change of the study."""
+        connection.execute(sql.SET_LEASE, {"study": self.id, "trial": number, "ends": lease_ends})
