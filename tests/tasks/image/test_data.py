@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from luthier.errors import DataError
-from luthier.tasks.image import ImageData, load_images, load_unlabelled
-from luthier.tasks.image import data as data_module
-from luthier.tasks.image import folders, idx
 from PIL import Image
+
+from luthier.errors import DataError
+from luthier.tasks.image import ImageData, folders, idx, load_images, load_unlabelled
+from luthier.tasks.image import data as data_module
 
 RNG = np.random.default_rng(0)
 
@@ -291,13 +291,26 @@ def test_files_that_are_no_data(tmp_path: Path) -> None:
             load_images(tmp_path / name)
     np.save(tmp_path / "one.npy", LABELS)
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
-    with pytest.raises(DataError, match="cannot be read as an .npz"):
+    with pytest.raises(DataError, match=r"cannot be read as an \.npz"):
         load_images(tmp_path / "one.npz")
 
 
 def test_labels_must_be_classes() -> None:
     with pytest.raises(DataError, match="labels run from 0 to 2, but there are 2 classes"):
         ImageData(IMAGES, LABELS, ("a", "b"), "mine")
+
+
+def test_labels_must_be_whole_numbers() -> None:
+    with pytest.raises(DataError, match=r"labels of shape .* and type float64"):
+        ImageData(IMAGES, LABELS * 1.0, ("a", "b", "c"), "mine")
+
+
+@pytest.mark.parametrize("source", ["digits", "npz", "idx"])
+def test_a_size_where_none_can_be_stated(tmp_path: Path, source: str) -> None:
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS)
+    idx_folder(tmp_path / "idx")
+    with pytest.raises(DataError, match="is for folders of images"):
+        load_images({"npz": tmp_path / "a.npz", "idx": tmp_path / "idx"}.get(source, source), size=(4, 4))
 
 
 def test_known_names_are_all_loadable_names() -> None:

@@ -1,5 +1,6 @@
 """Image classification: data from names, folders and files; a searched network; a model file that predicts."""
 
+from .. import _libraries as _libraries  # first: says what is missing
 from .augment import Augmentation as Augmentation
 from .augment import augmentation_space as augmentation_space
 from .data import ImageData as ImageData

@@ -18,6 +18,8 @@ Images: TypeAlias = NDArray[Any]
 Labels: TypeAlias = NDArray[np.int64]
 """(n,) indices into the classes."""
 
+KNOWN = ("digits", "fashion-mnist")
+
 MEMORY = 4 * 2**30  # bytes of pixels that are loaded at most: a search holds them four times over, as float32
 
 
@@ -60,6 +62,11 @@ class ImageData:
 
     def _check_part(self, images: Images, labels: Labels, part: str) -> None:
         where = f"{self.name}{part}"
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataError(
+                f"{where}: labels of shape {labels.shape} and type {labels.dtype}: they must be (n,) whole numbers, "
+                "indices into the classes"
+            )
         if images.ndim != 4:
             raise DataError(f"{where}: images of shape {images.shape}: they must be (n, height, width, channels)")
         if images.size == 0:
@@ -89,24 +96,25 @@ def load_images(source: str | Path, size: tuple[int, int] | None = None) -> Imag
     """
     from . import arrays, folders, idx
 
-    if source == "digits":
-        return _digits()
-    if source == "fashion-mnist":
-        return idx.fashion_mnist()
     path = Path(source)
-    if not path.exists():
+    if size is None and source == "digits":
+        return _digits()
+    if size is None and source == "fashion-mnist":
+        return idx.fashion_mnist()
+    if source not in KNOWN and not path.exists():
         raise DataError(_unknown(str(source)))
+    if path.is_dir() and not idx.is_there(path):
+        return folders.load(path, size)
+    if size is not None:
+        raise DataError(f"size={size} is for folders of images, and {path} is none: leave it out")
     if path.is_dir():
-        return idx.load(path) if idx.is_there(path) else folders.load(path, size)
+        return idx.load(path)
     if path.suffix.lower() == ".npz":
         return arrays.load(path)
     raise DataError(
         f"{path} is neither a folder nor an .npz file: give a folder with a folder of images for each class, "
         "a folder of idx files, or an .npz file with the keys images and labels"
     )
-
-
-KNOWN = ("digits", "fashion-mnist")
 
 
 def _unknown(source: str) -> str:

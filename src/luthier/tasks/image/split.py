@@ -104,7 +104,7 @@ class SealedTest:
             except FileExistsError:
                 raise _broken(f"as {self.marker} records", self.marker.read_text(encoding="utf-8").strip()) from None
         self._reasons.append(reason)
-        return Tensors(self._normalization(self._images), torch.from_numpy(self._labels))
+        return Tensors(self._normalization(self._images), torch.from_numpy(self._labels.astype(np.int64)))
 
 
 def _broken(where: str, what: str) -> SealBroken:
@@ -178,8 +178,8 @@ def prepare(
     images = data.images[train_rows]
     normalization = Normalization.of(images)
     return Prepared(
-        Tensors(normalization(images), torch.from_numpy(data.labels[train_rows])),
-        Tensors(normalization(data.images[validation_rows]), torch.from_numpy(data.labels[validation_rows])),
+        Tensors(normalization(images), _targets(data, train_rows)),
+        Tensors(normalization(data.images[validation_rows]), _targets(data, validation_rows)),
         SealedTest(test_images, test_labels, normalization, marker),
         normalization,
         data.classes,
@@ -187,6 +187,10 @@ def prepare(
         data.white,
         data.name,
     )
+
+
+def _targets(data: ImageData, rows: Labels) -> torch.Tensor:
+    return torch.from_numpy(data.labels[rows].astype(np.int64))
 
 
 def _cut(data: ImageData, rows: Labels, held: float | int, seed: int) -> tuple[Labels, Labels]:

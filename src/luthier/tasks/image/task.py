@@ -19,7 +19,7 @@ from ...space import Choice, Domain, Float, Space
 from ...train import EpochResult, FitResult, TrainSettings, fit, predict, seeded, threads, training_space
 from ..epoch_log import EpochLog
 from .augment import Augmentation, augmentation_space
-from .data import ImageData, load_images
+from .data import KNOWN, ImageData, load_images
 from .network import CnnSettings, build_cnn, count_parameters, network_space
 from .split import Prepared, prepare
 
@@ -52,7 +52,7 @@ class Trained:
     """A model that was trained, with its best weights.
 
     Attributes:
-        model: the network, in evaluation mode or not as `fit` left it.
+        model: the network.
         params: the configuration.
         seed: of its weights, order, augmentation and dropout.
         result: the epochs and how they ended.
@@ -91,7 +91,7 @@ class ImageTask:
         threads: PyTorch's threads in a training; with several workers, one each is fastest.
 
     Raises:
-        TrainingError: `search` has a parameter that nothing would use.
+        TrainingError: `search` has a parameter that nothing would use, or `augment` is none of the three.
     """
 
     data: str | Path | ImageData
@@ -110,8 +110,10 @@ class ImageTask:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, ImageData) and Path(self.data).exists():
+        if not isinstance(self.data, ImageData) and self.data not in KNOWN and Path(self.data).exists():
             object.__setattr__(self, "data", Path(self.data).resolve())  # a worker may run in another folder
+        if self.augment not in ("auto", True, False):
+            raise TrainingError(f"augment={self.augment!r} must be 'auto', True or False")
         if self.search is not None:
             used = {f.name for kind in (CnnSettings, TrainSettings, Augmentation) for f in fields(kind)}
             for name in self.search.names:

@@ -1,0 +1,138 @@
+"""Splits keep the classes' shares, share no image, and the test set stays sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luthier.errors import DataError, SealBroken
+from luthier.tasks.image import ImageData, Normalization, Prepared, prepare
+
+
+def numbered(n: int, classes: int = 3, test: int = 0) -> ImageData:
+    """Images that carry their own number, so that they can be told apart."""
+    images = np.arange(n, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 5, 2), np.float32)
+    part = (-1 - images[:test], np.arange(test) % classes) if test else None
+    return ImageData(images, np.arange(n) % classes, tuple("abcdefgh"[:classes]), "numbered", part)
+
+
+def numbers(prepared: Prepared, inputs: object) -> set[int]:
+    mean, std = prepared.normalization.mean[0], prepared.normalization.std[0]
+    return set(np.round(np.asarray(inputs)[:, 0, 0, 0] * std + mean).astype(int).tolist())
+
+
+@settings(deadline=None, max_examples=25)
+@given(n=st.integers(40, 200), classes=st.integers(2, 4), seed=st.integers(0, 99))
+def test_parts_are_disjoint_complete_and_stratified(n: int, classes: int, seed: int) -> None:
+    prepared = prepare(numbered(n, classes), seed)
+    test = prepared.sealed.open("a test")
+    parts = [prepared.train, prepared.validation, test]
+    found = [numbers(prepared, part.inputs) for part in parts]
+    assert sum(map(len, found)) == n
+    assert set.union(*found) == set(range(n))
+    for part, share in zip(parts, (0.6, 0.2, 0.2), strict=True):
+        assert abs(len(part) - share * n) <= 2
+        counts = np.bincount(part.targets.numpy(), minlength=classes)
+        assert counts.max() - counts.min() <= 2
+
+
+def test_the_seed_decides_the_split() -> None:
+    data = numbered(90)
+    one, same, other = (numbers(p, p.train.inputs) for p in (prepare(data, 1), prepare(data, 1), prepare(data, 2)))
+    assert one == same != other
+
+
+def test_normalised_on_the_training_part_alone() -> None:
+    prepared = prepare(numbered(90))
+    inputs = prepared.train.inputs.numpy()
+    assert inputs.shape == (54, 2, 4, 5)
+    np.testing.assert_allclose(inputs.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(inputs.std(axis=(0, 2, 3)), 1, atol=1e-5)
+    assert abs(float(prepared.validation.inputs.mean())) > 1e-4  # by the training part's numbers, not its own
+    assert prepared.shape == (2, 4, 5)
+
+
+def test_a_channel_that_never_varies() -> None:
+    images = np.full((10, 3, 3, 2), 7, np.uint8)
+    images[:5, ..., 1] = 9
+    normalization = Normalization.of(images)
+    assert (normalization.mean, normalization.std) == ((7.0, 8.0), (1.0, 1.0))
+    assert float(normalization(images)[:, 0].abs().max()) == 0
+
+
+def test_moments_of_chunks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 3), dtype=np.uint8)
+    monkeypatch.setattr("luthier.tasks.image.split._CHUNK", 7)
+    normalization = Normalization.of(images)
+    np.testing.assert_allclose(normalization.mean, images.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(normalization.std, images.std(axis=(0, 1, 2)))
+
+
+def test_a_test_part_that_came_with_the_data_is_the_sealed_one() -> None:
+    prepared = prepare(numbered(100, test=12))
+    assert (len(prepared.train), len(prepared.validation), len(prepared.sealed)) == (80, 20, 12)
+    assert numbers(prepared, prepared.sealed.open("a test").inputs) == {-1 - i for i in range(12)}
+
+
+def test_a_limit_leaves_the_sealed_set_whole() -> None:
+    whole, limited = prepare(numbered(150)), prepare(numbered(150), limit=40)
+    assert (len(limited.train), len(limited.validation), len(limited.sealed)) == (30, 10, 30)
+    assert len(prepare(numbered(150), limit=1000).train) == len(whole.train)
+    a, b = (numbers(p, p.sealed.open("a test").inputs) for p in (whole, limited))
+    assert a == b
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.0, 0.2), (0.2, 1.0), (0.5, 0.5), (-0.1, 0.2)])
+def test_shares_that_cannot_be(validation: float, test: float) -> None:
+    with pytest.raises(DataError, match=r"share lies between|leave nothing"):
+        prepare(numbered(60), validation=validation, test=test)
+
+
+@pytest.mark.parametrize("rare", [1, 2])
+def test_too_few_images_of_a_class_are_named(rare: int) -> None:
+    images = np.zeros((40 + rare, 4, 4, 1), np.uint8)
+    labels = np.array([0, 1] * 20 + [2] * rare)
+    with pytest.raises(DataError, match=r"numbered: class 'rare' has \d of \d+ images, too few"):
+        prepare(ImageData(images, labels, ("a", "b", "rare"), "numbered"))
+
+
+# -- the seal
+
+
+def test_the_seal_breaks_once() -> None:
+    sealed = prepare(numbered(60)).sealed
+    assert "sealed" in repr(sealed)
+    assert not sealed.is_open
+    first = sealed.open("final check")
+    assert sealed.is_open
+    with pytest.raises(SealBroken, match=r"in this process \(final check\)"):
+        sealed.open("one more look")
+    np.testing.assert_array_equal(first.inputs, sealed.open("one more look", again=True).inputs)
+
+
+def test_a_marker_holds_across_runs(tmp_path: Path) -> None:
+    marker = tmp_path / "run" / "opened.jsonl"
+    assert not prepare(numbered(60), marker=marker).sealed.is_open
+    prepare(numbered(60), marker=marker).sealed.open("final check")
+    another = prepare(numbered(60), marker=marker).sealed
+    assert another.is_open
+    with pytest.raises(SealBroken, match="final check"):
+        another.open("by accident")
+    another.open("a typing error in the report", again=True)
+    lines = [json.loads(line) for line in marker.read_text().splitlines()]
+    assert [line["reason"] for line in lines] == ["final check", "a typing error in the report"]
+    assert all("T" in line["time"] for line in lines)
+
+
+def test_a_marked_copy_is_sealed_anew(tmp_path: Path) -> None:
+    sealed = prepare(numbered(60)).sealed
+    sealed.open("a test")
+    copy = sealed.marked(tmp_path / "opened.jsonl")
+    assert not copy.is_open
+    copy.open("another study")
+    assert (tmp_path / "opened.jsonl").exists()
