@@ -210,12 +210,19 @@ def _cells(domain: Float | Int | Ordinal) -> tuple[tuple[Label, ...], Floats, Fl
     """Labels, codes and weights of a numeric domain: each of a few values, or equal cells of a continuum."""
     size = domain.size
     few = size is not None and size <= _CELLS
-    points = 1 if size == 1 else _CELLS * 25 if few else _CELLS  # fine enough to weigh the values of a log integer
-    fine = (np.arange(points) + 0.5) / points
-    indices, first, counts = np.unique(domain.decode(fine), return_index=True, return_counts=True)
+    if size == 1:
+        fine, weights = np.array([0.5]), np.ones(1)
+    elif few:
+        fine = (np.arange(25 * _CELLS) + 0.5) / (25 * _CELLS)  # fine enough to weigh the values of a log integer
+        weights = np.full(len(fine), 1 / len(fine))
+    else:
+        fine = np.linspace(0, 1, _CELLS + 1)  # with both ends, whose cells are half as wide
+        weights = np.full(len(fine), 1 / _CELLS)
+        weights[[0, -1]] /= 2
+    distinct, first, cell = np.unique(domain.decode(fine), return_index=True, return_inverse=True)
     labels = tuple(domain.value(float(u)) for u in fine[first])
-    codes = fine if len(indices) == points else np.asarray(domain.encode(labels))
-    return labels, codes, counts / points
+    codes = fine if len(distinct) == len(fine) else np.asarray(domain.encode(labels))
+    return labels, codes, np.asarray(np.bincount(cell, weights), dtype=np.float64)
 
 
 def _coded(axis: Axis, column: Floats) -> Floats:

@@ -28,15 +28,6 @@ def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", base
     colours = [GREEN if c is winner else BLUE for c in known]
     traces = [
         go.Scatter(
-            x=[run.value for _, run in seeds],
-            y=[name for name, _ in seeds],
-            mode="markers",
-            name="one seed",
-            marker={"color": GREY, "size": 6, "opacity": 0.6},
-            text=[f"{name}, seed {run.seed}: {shown(run.value)}" for name, run in seeds],
-            hoverinfo="text",
-        ),
-        go.Scatter(
             x=[c.search_value for c in candidates],
             y=names,
             mode="markers",
@@ -55,6 +46,15 @@ def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", base
                 hoverinfo="skip",
             )
             for c, colour in zip(known, colours, strict=True)
+        ),
+        go.Scatter(
+            x=[run.value for _, run in seeds],
+            y=[name for name, _ in seeds],
+            mode="markers",
+            name="one seed",
+            marker={"color": GREY, "size": 7, "line": {"color": "white", "width": 1}},
+            text=[f"{name}, seed {run.seed}: {shown(run.value)}" for name, run in seeds],
+            hoverinfo="text",
         ),
         go.Scatter(
             x=[c.mean for c in known],
@@ -77,7 +77,7 @@ def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", base
             baseline,
             line={"color": GREY, "dash": "dash", "width": 1.5},
             annotation={"text": "baseline", "font": {"color": GREY, "size": 12}},
-            annotation_position="top",
+            annotation_position="bottom right",
         )
     return picture
 

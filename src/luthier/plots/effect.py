@@ -54,6 +54,7 @@ def plot_effect(effect: Effect, history: History, *, metric: str = "value", obje
         band = go.Scatter(
             x=[*x, *x[::-1]],
             y=[*(mean + spread), *(mean - spread)[::-1]],
+            mode="lines",
             fill="toself",
             fillcolor="rgba(0, 114, 178, 0.16)",
             line={"width": 0},

@@ -61,5 +61,5 @@ def plot_heatmap(interaction: Interaction, history: History, *, metric: str = "v
         height=400,
         xaxis=axis(right, horizontal) | still,
         yaxis=axis(up, vertical) | still,
-        margin={"t": 16},
+        margin={"t": 30},
     )

@@ -72,9 +72,10 @@ def plot_history(
                 x=[winner], y=[values[winner]], mode="markers", name="best", marker=marker, text=text, hoverinfo="text"
             )
         )
+    n = max(len(history), 1)
     picture = figure(
         traces,
-        xaxis={"title": {"text": "trial"}, "rangemode": "tozero" if len(history) > 1 else "normal"},
+        xaxis={"title": {"text": "trial"}, "range": [-0.02 * n - 0.5, 1.02 * n - 0.5]},
         yaxis={"title": {"text": escaped(metric)}},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )

@@ -27,6 +27,7 @@ def plot_importance(importance: Importance, *, pairs: int = 3) -> go.Figure:
         marker={"color": [colour for _, _, colour in bars]},
         error_x={
             "array": [s.spread for _, s, _ in bars],
+            "arrayminus": [min(s.spread, s.share) for _, s, _ in bars],  # no share is below nothing
             "color": GREY,
             "thickness": 1.2,
             "width": 3,
@@ -41,5 +42,5 @@ def plot_importance(importance: Importance, *, pairs: int = 3) -> go.Figure:
         xaxis={"title": {"text": "share of the variance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"type": "category", "ticks": "", "showgrid": False},
         bargap=0.35,
-        margin={"t": 16},
+        margin={"t": 30},
     )

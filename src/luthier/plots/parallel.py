@@ -56,8 +56,7 @@ def plot_parallel(
         traces.append(_lines(history, rows[rows == winner], heights[rows == winner], RED, 3, 1))
     ticks = [tick for k, j in enumerate(columns) for tick in _ticks(k, history.space.domains[j])]
     ticks += [_tick(len(chosen), u, shown(v)) for u, v in ((0.0, low), (1.0, high))] if len(rows) else []
-    if np.any(heights < 0):
-        ticks.append(_tick(0, _INACTIVE, "inactive") | {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -6})
+    ticks += [_tick(k, _INACTIVE, "inactive") for k in np.flatnonzero((heights < 0).any(axis=0)).tolist()]
     bottom = -0.24 if np.any(heights < 0) else -0.06
     lines = [
         {"type": "line", "x0": k, "x1": k, "y0": 0, "y1": 1, "line": {"color": "#b8bdc7", "width": 1}, "layer": "below"}
@@ -85,11 +84,9 @@ def _heights(column: Floats, domain: Domain) -> Floats:
 
 def _ticks(k: int, domain: Domain) -> list[dict[str, Any]]:
     if isinstance(domain, Float | Int):
-        ends = [(0.0, domain.low), (1.0, domain.high)]
         middle = float(domain.decode(np.array(0.5)))
-        if domain.low < middle < domain.high:
-            ends.append((0.5, middle if isinstance(domain, Float) else int(middle)))
-        return [_tick(k, u, shown(v)) for u, v in ends]
+        marks = dict.fromkeys([domain.low, int(middle) if isinstance(domain, Int) else middle, domain.high])
+        return [_tick(k, float(u), shown(v)) for u, v in zip(domain.encode(list(marks)), marks, strict=True)]
     step = max(1, -(-domain.size // 12))
     return [_tick(k, (i + 0.5) / domain.size, shown(domain.labels[i])) for i in range(0, domain.size, step)]
 

@@ -66,6 +66,7 @@ TEMPLATE = go.layout.Template(
         "hoverlabel": {"align": "left", "font": {"family": FONT, "size": 12}},
         "hovermode": "closest",
         "barcornerradius": 2,
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#a4abb7", "activecolor": BLUE},
     }
 )
 
@@ -112,6 +113,8 @@ def axis(name: str, domain: Domain) -> dict[str, Any]:
     if domain.log:
         decades = math.log10(domain.high / domain.low)
         return {**title, "type": "log", "exponentformat": "power", "dtick": 1 if decades >= 2 else "D2"}
+    if isinstance(domain, Int) and domain.high - domain.low <= 12:
+        return {**title, "dtick": 1}
     return title
 
 

@@ -111,7 +111,7 @@ def summarize(
     if check is not None:
         cards.append(Card(f"Best, test {check.metric}", shown(check.best.estimate), bounds(check.best)))
         cards.append(Card(f"Baseline, test {check.metric}", shown(check.baseline.estimate), bounds(check.baseline)))
-        cards.append(Card("Difference", f"{check.difference.estimate:+.4g}", bounds(check.difference, "+")))
+        cards.append(Card("Difference", signed(check.difference.estimate), bounds(check.difference, sign=True)))
     elif winner is not None:
         label = "Best, re-run" if winner.confirmed else "Best, in the search"
         cards.append(Card(label, shown(winner.score.estimate), bounds(winner.score) or winner.name))
@@ -120,7 +120,7 @@ def summarize(
             cards.append(Card("Baseline", shown(baseline.value), bounds(known) if known else baseline.name))
             better = winner.score.estimate - baseline.value
             way = "more is better" if direction == "maximize" else "less is better"
-            cards.append(Card("Difference", f"{better:+.4g}", way))
+            cards.append(Card("Difference", signed(better), way))
     cards.append(Card("Trials", str(cost.trials), cost.counts))
     if cost.seconds:
         wall = f"{duration(cost.wall)} by the clock"
@@ -134,9 +134,20 @@ def interval(x: Interval) -> str:
     return f"{shown(x.estimate)} [{shown(x.low)}, {shown(x.high)}]" if x.is_known else shown(x.estimate)
 
 
-def bounds(x: Interval, sign: str = "") -> str:
+def signed(x: float) -> str:
+    """A difference: `+0.012` or `−0.012`."""
+    return f"{x:+.3g}".replace("-", "−")
+
+
+def limits(x: Interval, *, sign: bool = False) -> str:
+    """`0.974 to 0.986`; empty where unknown."""
+    write = signed if sign else shown
+    return f"{write(x.low)} to {write(x.high)}" if x.is_known else ""
+
+
+def bounds(x: Interval, *, sign: bool = False) -> str:
     """`95 %: 0.974 to 0.986`; empty where unknown."""
-    return f"{x.level:.0%}: {x.low:{sign}.4g} to {x.high:{sign}.4g}".replace("%:", " %:") if x.is_known else ""
+    return f"{100 * x.level:g} %: {limits(x, sign=sign)}" if x.is_known else ""
 
 
 def p_text(p: float) -> str:
@@ -146,11 +157,11 @@ def p_text(p: float) -> str:
 
 def _verdict(check: Check) -> str:
     gap = check.difference
-    size = f"{gap.estimate:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}], {p_text(check.p_value)}"
+    size = f"{signed(gap.estimate)} [{signed(gap.low)}, {signed(gap.high)}], {p_text(check.p_value)}"
     if check.is_better:
         return f"better by a margin that chance does not explain ({size})"
     good = gap.estimate > 0 if check.direction == "maximize" else gap.estimate < 0
-    return f"{'better' if good else 'no better'}, and chance could explain the difference ({size})"
+    return f"better, but chance could explain it ({size})" if good else f"no better ({size})"
 
 
 def _baseline(baseline: Baseline) -> str:

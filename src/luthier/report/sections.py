@@ -24,7 +24,7 @@ from ..plots import (
 from ..plots.theme import shown
 from ..space import Float, Int, Space
 from ..trial import TrialRecord, TrialState
-from .answer import Cost, Winner, bounds, interval, p_text
+from .answer import Cost, Winner, bounds, interval, limits, p_text, signed
 from .blocks import Block, Cell, Picture, Table, Text, cell, duration, facts
 
 Details: TypeAlias = str | Mapping[str, object]
@@ -156,7 +156,7 @@ def analysis(history: History, metric: str, winner: Winner | None) -> list[Block
         except SpaceError:
             changes = ()  # defaults that `require` forbids: there is nothing to compare with
         rows = tuple(
-            (cell(c.name, "name"), cell(c.before), cell(c.after), Cell(f"{c.gain:+.3g}", c.gain, "number"))
+            (cell(c.name, "name"), cell(c.before), cell(c.after), Cell(signed(c.gain), c.gain, "number"))
             for c in changes
         )
         if rows:
@@ -202,14 +202,14 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
         (
             cell(c.name, "best" if c is decision.best else "name"),
             cell(c.mean),
-            cell(bounds(c.interval) or "–"),
+            cell(limits(c.interval) or "–"),
             cell(c.search_value),
             Cell(duration(c.seconds), c.seconds, "number"),
             cell(", ".join(map(shown, c.values))),
         )
         for c in confirmation.candidates
     )
-    columns = ("candidate", "mean", "interval", "in the search", "cost of a run", "seeds")
+    columns = ("candidate", "mean", "95 % interval", "in the search", "cost of a run", "seeds")
     return [*blocks, Table(columns, rows, "The candidates")]
 
 
@@ -220,7 +220,7 @@ def check_section(check: Check) -> list[Block]:
         "metric": check.metric,
         "baseline": interval(check.baseline),
         "best": interval(check.best),
-        "difference": interval(check.difference),
+        "difference": f"{signed(check.difference.estimate)}, {bounds(check.difference, sign=True)}",
         "test": f"{check.test}, {p_text(check.p_value)}",
         "test examples": check.n,
     }
@@ -240,7 +240,15 @@ def trials(history: History, metric: str) -> list[Block]:
     failed = any(record.error for record in records)
     columns = ("trial", "state", *values, *names, "seconds", "epochs", *(("error",) if failed else ()))
     rows = tuple(_trial_row(record, len(values), names, failed) for record in records)
-    return [Table(columns, rows, "Click a heading to sort", sortable=True, tall=True)]
+    return [
+        Table(
+            columns,
+            rows,
+            "Click a heading to sort. Pruned and failed trials show their last report.",
+            sortable=True,
+            tall=True,
+        )
+    ]
 
 
 def _trial_row(record: TrialRecord, m: int, names: Sequence[str], failed: bool) -> tuple[Cell, ...]:
