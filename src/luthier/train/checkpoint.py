@@ -14,6 +14,7 @@ import torch
 from ..errors import TrainingError
 
 FORMAT = 1
+_SHOWN = 5  # differences in a message
 
 
 def save_checkpoint(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -32,14 +33,20 @@ def save_checkpoint(path: Path, identity: Mapping[str, Any], state: Mapping[str,
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(data.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
-        part.replace(path)
+        try:
+            _write_down(part, data.getvalue())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise TrainingError(f"the checkpoint {path} cannot be written: {error}") from error
+
+
+def _write_down(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
 def load_checkpoint(path: Path, identity: Mapping[str, Any], device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -61,9 +68,10 @@ def load_checkpoint(path: Path, identity: Mapping[str, Any], device: torch.devic
         raise TrainingError(f"the checkpoint {path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
     different = differences(saved_identity, identity)
     if different:
+        more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         raise TrainingError(
-            f"the checkpoint {path} belongs to another training: {'; '.join(different)}: delete it, or give another "
-            "path"
+            f"the checkpoint {path} belongs to another training: {'; '.join(different[:_SHOWN])}{more}: delete it, or "
+            "give another path"
         )
     assert isinstance(state, dict)
     return state

@@ -112,9 +112,7 @@ def training_space(*names: str, **overrides: Domain) -> dict[str, Domain]:
         if fitted is not None:
             space[name] = fitted
         elif name in names:
-            raise SpaceError(
-                f"{name!r} is never active: no choice of its parent is among {domain.when!r}: leave it out"
-            )
+            raise SpaceError(f"{name!r} is never active: its parent can be none of {domain.when!r}: leave it out")
     return space
 
 
