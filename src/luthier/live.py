@@ -206,17 +206,18 @@ class Trial:
         Raises:
             ObjectiveError: value is not a number or step is not a whole number >= 0.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            try:
-                value = float(value)  # a tensor of one element
-            except (TypeError, ValueError):
-                raise ObjectiveError(f"trial {self.number} reports {value!r}: a report must be a number") from None
+        try:
+            number = float(value)  # a tensor of one element is a number too
+        except (TypeError, ValueError):
+            number = None
+        if number is None or isinstance(value, bool | str):
+            raise ObjectiveError(f"trial {self.number} reports {value!r}: a report must be a number")
         if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
             raise ObjectiveError(f"trial {self.number} reports step {step!r}: a step must be a whole number >= 0")
         if step in self._steps:
             return
         self._steps.add(int(step))
-        self._session.report(self.number, int(step), float(value))
+        self._session.report(self.number, int(step), number)
 
     def should_prune(self) -> bool:
         """Whether the pruner would stop this trial now: then raise `TrialPruned`."""

@@ -354,7 +354,8 @@ def create_study(
     Raises:
         StudyExists: the name is taken and load_if_exists is False.
         StorageError: the storage cannot be used.
-        ValueError: both direction and directions, or one that is neither "minimize" nor "maximize".
+        ValueError: both direction and directions, one that is neither "minimize" nor "maximize", or a
+            pruner with several objectives.
         SpaceError: load_if_exists, and the study there has another space.
     """
     if direction is not None and directions is not None:
@@ -362,6 +363,8 @@ def create_study(
     chosen = tuple(directions) if directions is not None else (direction or "minimize",)
     if not chosen or any(d not in ("minimize", "maximize") for d in chosen):
         raise ValueError(f"directions are {list(chosen)}: each must be 'minimize' or 'maximize', and at least one")
+    if pruner is not None and len(chosen) > 1:
+        raise ValueError("a pruner needs one objective: leave pruner out, or optimize one objective")
     declared = Space(space) if isinstance(space, Mapping) else space
     store = open_store(storage)
     record = StudyRecord(
@@ -407,7 +410,7 @@ def load_study(
         StorageError: the storage cannot be used.
         SpaceError: `space` is not that of the study.
     """
-    store = open_store(storage, must_exist=True)
+    store = open_store(storage)
     if study_name is None:
         names = [study.name for study in store.studies()]
         if len(names) != 1:

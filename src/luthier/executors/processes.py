@@ -17,6 +17,7 @@ from dataclasses import replace
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
+from ..errors import LuthierError
 from ..live import Session, Trial
 from ..space import Domain
 from ..trial import Label
@@ -96,7 +97,7 @@ class _Slot(threading.Thread):
 
         try:
             outcome: Outcome = self._worker().submit(_work, trial.ticket()).result()
-        except (BrokenProcessPool, ShutdownExecutorError, RuntimeError) as error:
+        except (BrokenProcessPool, ShutdownExecutorError) as error:
             self._close(kill=True)
             if self._ended.is_set():
                 self._source.interrupted(trial)
@@ -110,15 +111,25 @@ class _Slot(threading.Thread):
 
     def _worker(self) -> Any:
         from loky import ProcessPoolExecutor
+        from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
         with self._lock:
-            if self._pool is None and not self._ended.is_set():
-                self._pool = ProcessPoolExecutor(
-                    1, initializer=_start_worker, initargs=self._start, env=self._environment, timeout=None
-                )
-            if self._pool is None:
-                raise RuntimeError("the run has ended")
-            return self._pool
+            if self._ended.is_set():
+                raise ShutdownExecutorError("the run has ended")
+            if self._pool is not None:
+                return self._pool
+            self._pool = ProcessPoolExecutor(
+                1, initializer=_start_worker, initargs=self._start, env=self._environment, timeout=None
+            )
+            started = self._pool.submit(_is_ready)
+        try:
+            started.result()
+        except BrokenProcessPool as error:
+            raise LuthierError(
+                "a worker process cannot start: see its output above; can the objective, and what it imports, "
+                "be loaded in another process?"
+            ) from error
+        return self._pool
 
     def _close(self, *, kill: bool) -> None:
         with self._lock:
@@ -216,6 +227,10 @@ def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the study's process decides
     _worker = (pickle.loads(objective), _Line(address, key))
+
+
+def _is_ready() -> bool:
+    return _worker is not None
 
 
 def _work(ticket: tuple[Any, ...]) -> Outcome:

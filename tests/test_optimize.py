@@ -1,0 +1,287 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import luthier as lt
+from luthier.errors import LuthierError, ObjectiveError
+from luthier.samplers import GridSampler, RandomSampler
+from luthier.schedulers import MedianPruner
+from luthier.trial import TrialState
+
+COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
+
+
+def make(**options):
+    options.setdefault("sampler", RandomSampler())
+    return lt.create_study(seed=0, **options)
+
+
+def square(trial):
+    return trial.suggest_float("x", -5, 5) ** 2
+
+
+def states(study):
+    return [t.state for t in study.trials]
+
+
+def test_n_trials_adds_and_total_trials_counts():
+    study = make()
+    study.optimize(square, n_trials=3)
+    study.optimize(square, n_trials=2)
+    assert len(study.trials) == 5
+    study.optimize(square, total_trials=5)
+    study.optimize(square, total_trials=7)
+    assert len(study.trials) == 7
+    with pytest.raises(ValueError, match="not both"):
+        study.optimize(square, n_trials=1, total_trials=1)
+
+
+def test_an_objective_that_raises_fails_its_trial():
+    def objective(trial):
+        if trial.number == 1:
+            raise KeyError("broken")
+        return square(trial)
+
+    study = make()
+    with pytest.raises(KeyError, match="broken"):
+        study.optimize(objective, n_trials=4)
+    assert states(study) == [COMPLETE, FAIL]
+    assert "in objective" in study.trials[1].error and "KeyError: 'broken'" in study.trials[1].error
+    study = make()
+    study.optimize(objective, n_trials=4, catch=KeyError)
+    assert states(study) == [COMPLETE, FAIL, COMPLETE, COMPLETE]
+    study = make()
+    with pytest.raises(KeyError):
+        study.optimize(objective, n_trials=4, catch=(ValueError, OSError))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(None, "no value"), (float("inf"), "infinite"), ("a", "must be a number"), ((1.0, 2.0), "has 2 values")],
+)
+def test_what_is_no_result_fails_its_trial_and_is_raised(value, message):
+    study = make()
+    with pytest.raises(ObjectiveError, match=message):
+        study.optimize(lambda t: value, n_trials=2)
+    assert states(study) == [FAIL] and message in study.trials[0].error
+    study.optimize(lambda t: value, n_trials=2, catch=ObjectiveError)
+    assert states(study) == [FAIL] * 3
+
+
+def test_nan_fails_its_trial_and_the_study_goes_on():
+    study = make()
+    study.optimize(lambda t: float("nan"), n_trials=2)
+    assert states(study) == [FAIL, FAIL]
+
+
+def test_pruning():
+    def objective(trial):
+        for step in range(4):
+            trial.report(float(trial.number), step)
+            if trial.should_prune():
+                raise lt.TrialPruned()
+        return float(trial.number)
+
+    study = make(pruner=MedianPruner(n_startup_trials=2))
+    study.optimize(objective, n_trials=5)
+    assert states(study) == [COMPLETE, COMPLETE, PRUNED, PRUNED, PRUNED]
+    assert study.trials[2].value == 2.0 and study.trials[2].reports == ((0, 2.0),)
+    assert study.best_trial.number == 0
+
+
+def test_callbacks_and_stop():
+    seen = []
+
+    def callback(study, record):
+        seen.append((record.number, record.value == study.trials[record.number].value))
+        if record.number == 2:
+            study.stop()
+
+    study = make()
+    study.optimize(square, n_trials=10, callbacks=[callback])
+    assert seen == [(0, True), (1, True), (2, True)]
+    study.optimize(square, n_trials=1)
+    assert len(study.trials) == 4
+
+
+def test_timeout_starts_no_more():
+    study = make()
+    study.optimize(lambda t: time.sleep(0.05) or 1.0, timeout=0.2)
+    assert 1 <= len(study.trials) <= 5 and set(states(study)) == {COMPLETE}
+    study.optimize(square, n_trials=5, timeout=0.0)
+    assert len(study.trials) <= 5
+
+
+def test_an_exhausted_grid_ends_the_run():
+    study = lt.create_study(space={"a": lt.Int(0, 2), "b": lt.Choice(["x", "y"])}, sampler=GridSampler())
+    study.optimize(lambda t: float(t.params["a"]))
+    assert len(study.trials) == 6 and len({tuple(t.params.items()) for t in study.trials}) == 6
+
+
+def test_the_progress_bar_says_what_happens(capsys):
+    study = make()
+    study.optimize(square, n_trials=6, show_progress_bar=True)
+    shown = capsys.readouterr().err
+    assert "6/6" in shown and f"best {study.best_value:.5g}" in shown
+
+
+def test_ctrl_c_queues_the_trial_again():
+    def objective(trial):
+        if trial.number == 2 and not again:
+            raise KeyboardInterrupt
+        return square(trial)
+
+    again = False
+    study = make()
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(objective, n_trials=5)
+    assert states(study) == [COMPLETE, COMPLETE, TrialState.WAITING]
+    again = True
+    study.optimize(objective, total_trials=5)
+    whole = make()
+    whole.optimize(square, n_trials=5)
+    assert [t.params for t in study.trials] == [t.params for t in whole.trials]
+    assert study.trials[2].retries == 1
+
+
+# -- worker processes
+
+
+def test_n_jobs_runs_closures_in_processes():
+    offset = 10.0
+    parent = os.getpid()
+
+    def objective(trial):
+        trial.set_user_attr("pid", os.getpid())
+        trial.report(1.0, 0)
+        trial.should_prune()
+        kind = trial.suggest_categorical("kind", ["a", "b"])
+        return trial.suggest_float("x", -5, 5) ** 2 + offset + (trial.suggest_int("n", 1, 5) if kind == "a" else 0)
+
+    study = make(pruner=MedianPruner())
+    study.optimize(objective, n_trials=12, n_jobs=2)
+    assert states(study) == [COMPLETE] * 12 and study.best_value >= 10
+    pids = {t.attrs["pid"] for t in study.trials}
+    assert parent not in pids and 1 <= len(pids) <= 2
+    assert all(t.reports == ((0, 1.0),) for t in study.trials)
+    assert all(("n" in t.params) == (t.params["kind"] == "a") for t in study.trials)
+    with pytest.raises(ValueError, match="n_jobs=0"):
+        study.optimize(objective, n_trials=1, n_jobs=0)
+
+
+def test_a_killed_worker_costs_one_training(tmp_path):
+    def objective(trial):
+        if trial.number == 3 and not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trial.suggest_float("x", -5, 5) ** 2
+
+    marker = str(tmp_path / "killed")
+    study = make()
+    study.optimize(objective, n_trials=8, n_jobs=2)
+    assert states(study) == [COMPLETE] * 8
+    assert [t.retries for t in study.trials] == [0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_a_trial_that_kills_every_worker_is_given_up():
+    def objective(trial):
+        if trial.number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trial.suggest_float("x", -5, 5) ** 2
+
+    study = make()
+    study.optimize(objective, n_trials=4, n_jobs=2, max_retries=1)
+    assert [s for n, s in enumerate(states(study)) if n != 1] == [COMPLETE] * 3
+    assert study.trials[1].state is FAIL and "worker process died" in study.trials[1].error
+
+
+def test_errors_of_workers_are_raised_here():
+    class Odd(Exception):
+        def __init__(self, a, b):
+            super().__init__(a)
+            self.hold = lambda: b  # cannot be sent
+
+    def objective(trial):
+        if trial.number == 0:
+            raise ZeroDivisionError("in the worker")
+        raise Odd(1, 2)
+
+    study = make()
+    with pytest.raises(ZeroDivisionError, match="in the worker"):
+        study.optimize(objective, n_trials=1, n_jobs=2)
+    assert study.trials[0].state is FAIL and "ZeroDivisionError" in study.trials[0].error
+    with pytest.raises(RuntimeError, match="Odd"):
+        study.optimize(objective, n_trials=1, n_jobs=2)
+    assert all(s.is_finished or s is TrialState.WAITING for s in states(study))
+
+
+def test_an_objective_that_workers_cannot_load_is_said():
+    class Unloadable:
+        def __reduce__(self):
+            return (_explode, ())
+
+        def __call__(self, trial):
+            return 1.0
+
+    with pytest.raises(LuthierError, match="a worker process cannot start"):
+        make().optimize(Unloadable(), n_trials=2, n_jobs=2)
+
+
+def _explode():
+    raise ImportError("no such thing here")
+
+
+SCRIPT = """
+import sys, time, luthier as lt
+from luthier.samplers import RandomSampler
+def objective(trial):
+    time.sleep(0.1)
+    return trial.suggest_float("x", -5, 5) ** 2 + trial.suggest_int("n", 0, 3)
+study = lt.create_study(study_name="s", storage=sys.argv[1], seed=5, load_if_exists=True, sampler=RandomSampler())
+print("ready", flush=True)
+study.optimize(objective, total_trials=16, n_jobs=int(sys.argv[2]))
+"""
+
+
+def run_script(path, jobs, after=None, number=None):
+    """Run the study; send it a signal after some seconds. Returns the exit code."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path), str(jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout.readline().strip() == b"ready"
+        if after is not None:
+            time.sleep(after)
+            os.kill(process.pid, number)
+        process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    return process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_run_again_equals_uninterrupted(tmp_path, number):
+    assert run_script(tmp_path / "whole.db", 1) == 0
+    codes = [run_script(tmp_path / "cut.db", 1, after, number) for after in (0.35, 0.55)]
+    assert all(code != 0 for code in codes)
+    assert run_script(tmp_path / "cut.db", 1) == 0
+    whole = lt.load_study(storage=tmp_path / "whole.db").trials
+    cut = lt.load_study(storage=tmp_path / "cut.db").trials
+    assert [(t.params, t.values) for t in cut] == [(t.params, t.values) for t in whole]
+    assert len(cut) == 16 and sum(t.retries for t in cut) >= 1
+
+
+def test_ctrl_c_with_workers_leaves_a_study_that_resumes(tmp_path):
+    assert run_script(tmp_path / "s.db", 2, 2.5, signal.SIGINT) != 0
+    assert not any(t.state is TrialState.RUNNING for t in lt.load_study(storage=tmp_path / "s.db").trials)
+    assert run_script(tmp_path / "s.db", 2) == 0
+    trials = lt.load_study(storage=tmp_path / "s.db").trials
+    assert [t.state for t in trials] == [COMPLETE] * 16
