@@ -16,7 +16,7 @@ from . import tables as sql
 from .rows import fields
 
 
-def study_row(connection: sa.Connection, name: str, path: Path, *, lock: bool = False) -> sa.Row[Any]:
+def study_row(connection: sa.Connection, name: str, path: Path, *, lock: bool = False) -> Any:
     """The row of a study. Raises `StudyNotFound`."""
     row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
     if row is None:
@@ -41,7 +41,7 @@ class LockedStudy:
         row = study_row(connection, name, path, lock=True)
         return LockedStudy(row.id, name, len(from_json(row.directions)), row.attrs, row.revision, row.trials)
 
-    def trial(self, connection: sa.Connection, number: int) -> sa.Row[Any]:
+    def trial(self, connection: sa.Connection, number: int) -> Sequence[Any]:
         """The row of a trial. Raises `TrialNotFound`."""
         row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
         if row is None:

@@ -128,7 +128,7 @@ class SqlStore:
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
         """What changed after revision `since`, by one indexed query."""
 
-        def work(connection: sa.Connection) -> tuple[int, Sequence[sa.Row[Any]]]:
+        def work(connection: sa.Connection) -> tuple[int, Sequence[Sequence[Any]]]:
             study = study_row(connection, name, self._path)
             if since >= study.revision:
                 return study.revision, []
@@ -250,7 +250,7 @@ class SqlStore:
     def expired(self, name: str) -> list[TrialRecord]:
         """RUNNING trials whose lease has run out, by number."""
 
-        def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+        def work(connection: sa.Connection) -> Sequence[Sequence[Any]]:
             study = study_row(connection, name, self._path)
             return connection.execute(sql.EXPIRED, {"study": study.id, "now": self.now()}).all()
 
@@ -286,13 +286,15 @@ class SqlStore:
         """Close the connections; the store is not used afterwards."""
         self._database.close()
 
-    def _trial(self, connection: sa.Connection, name: str, number: int) -> tuple[LockedStudy, sa.Row[Any], TrialRecord]:
+    def _trial(
+        self, connection: sa.Connection, name: str, number: int
+    ) -> tuple[LockedStudy, Sequence[Any], TrialRecord]:
         study = LockedStudy.find(connection, name, self._path)
         row = study.trial(connection, number)
         return study, row, record(row)
 
 
-def _study_record(connection: sa.Connection, row: sa.Row[Any]) -> StudyRecord:
+def _study_record(connection: sa.Connection, row: Any) -> StudyRecord:
     domains = connection.execute(sql.PARAMETERS, {"study": row.id}).all()
     return StudyRecord(
         name=row.name,
