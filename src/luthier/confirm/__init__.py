@@ -17,9 +17,12 @@ from .intervals import t_interval as t_interval
 from .intervals import wilson_interval as wilson_interval
 from .rerun import Candidate as Candidate
 from .rerun import Confirmation as Confirmation
+from .rerun import Plan as Plan
 from .rerun import Run as Run
 from .rerun import best_trials as best_trials
+from .rerun import plan_reruns as plan_reruns
 from .rerun import rerun as rerun
+from .rerun import timed_run as timed_run
 from .sealed import Baseline as Baseline
 from .sealed import Check as Check
 from .sealed import check as check

@@ -171,34 +171,34 @@ def best_trials(history: History, objective: int = 0) -> list[TrialRecord]:
     return list(first.values())
 
 
-def rerun(
-    history: History,
-    evaluate: Evaluate,
-    top: int = 5,
-    seeds: int | Sequence[int] = 3,
-    *,
-    include_default: bool = False,
-    done: Iterable[Run] = (),
-    on_result: Callable[[Run], None] | None = None,
-) -> Confirmation:
-    """Run the best distinct trials again on fresh seeds.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which configurations run again on which seeds.
 
-    All candidates get the same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the
-    re-run; pass the runs that `on_result` saw as `done` to go on where it ended.
-
-    Args:
-        history: of a study with one objective.
-        evaluate: trains with these parameters (as the objective gets them) and this seed; a value that is not finite
-            is a failed run.
-        top: how many trials; fewer if the study has fewer.
-        seeds: the seeds, or how many; a number k stands for 10001, 10002, ...
-        include_default: run the space's default configuration too, unless it is among the best.
-        done: runs that finished earlier; those of other trials or seeds are ignored.
-        on_result: called with every new run.
-
-    Raises:
-        DataError: several objectives, no complete feasible trial, no seeds, or top < 1.
+    Attributes:
+        direction: of the objective.
+        seeds: the same for all, so that paired tests apply.
+        entries: number, stored parameters and search value of each; None numbers the default configuration.
     """
+
+    direction: Direction
+    seeds: tuple[int, ...]
+    entries: tuple[tuple[int | None, Configuration, float], ...]
+
+    def pending(self, done: Iterable[Run] = ()) -> list[tuple[int | None, int, Configuration]]:
+        """Number, seed and stored parameters of what is still to run; seed by seed, so that an early end is fair."""
+        finished = {(run.number, run.seed) for run in done}
+        return [(n, seed, p) for seed in self.seeds for n, p, _ in self.entries if (n, seed) not in finished]
+
+    def confirmation(self, done: Iterable[Run]) -> Confirmation:
+        """The result, once nothing is pending."""
+        runs = {(run.number, run.seed): run for run in done}
+        candidates = (Candidate(n, p, v, tuple(runs[n, seed] for seed in self.seeds)) for n, p, v in self.entries)
+        return Confirmation(self.direction, self.seeds, tuple(candidates))
+
+
+def plan_reruns(history: History, top: int = 5, seeds: int | Sequence[int] = 3, include_default: bool = False) -> Plan:
+    """Which runs it takes to confirm the best trials; arguments and errors as for `rerun`."""
     chosen = _seeds(seeds)
     if top < 1:
         raise DataError(f"top={top}: at least one trial must run again")
@@ -215,21 +215,50 @@ def rerun(
         if all(_key(params) != _key(default) for _, params, _ in entries):
             known = (t.values[0] for t in trials if t.values and _key(t.params) == _key(default))
             entries.append((None, default, next(known, math.nan)))
-    finished = {(run.number, run.seed): run for run in done}
-    runs = {}
-    for seed in chosen:  # seed by seed: whatever ends early has judged all candidates on equal terms
-        for number, params, _ in entries:
-            run = finished.get((number, seed))
-            if run is None:
-                run = _run(number, seed, history.space.restore(params), evaluate)
-                if on_result is not None:
-                    on_result(run)
-            runs[number, seed] = run
-    candidates = (Candidate(n, p, value, tuple(runs[n, seed] for seed in chosen)) for n, p, value in entries)
-    return Confirmation(history.directions[0], chosen, tuple(candidates))
+    return Plan(history.directions[0], chosen, tuple(entries))
 
 
-def _run(number: int | None, seed: int, params: dict[str, Any], evaluate: Evaluate) -> Run:
+def rerun(
+    history: History,
+    evaluate: Evaluate,
+    top: int = 5,
+    seeds: int | Sequence[int] = 3,
+    *,
+    include_default: bool = False,
+    done: Iterable[Run] = (),
+    on_result: Callable[[Run], None] | None = None,
+) -> Confirmation:
+    """Run the best distinct trials again on fresh seeds.
+
+    All candidates get the same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the
+    re-run; pass the runs that `on_result` saw as `done` to go on where it ended. To spread the runs over
+    processes, take them from `plan_reruns`.
+
+    Args:
+        history: of a study with one objective.
+        evaluate: trains with these parameters (as the objective gets them) and this seed; a value that is not finite
+            is a failed run.
+        top: how many trials; fewer if the study has fewer.
+        seeds: the seeds, or how many; a number k stands for 10001, 10002, ...
+        include_default: run the space's default configuration too, unless it is among the best.
+        done: runs that finished earlier; those of other trials or seeds are ignored.
+        on_result: called with every new run.
+
+    Raises:
+        DataError: several objectives, no complete feasible trial, no seeds, or top < 1.
+    """
+    plan = plan_reruns(history, top, seeds, include_default)
+    runs = list(done)
+    for number, seed, params in plan.pending(runs):
+        run = timed_run(number, seed, history.space.restore(params), evaluate)
+        if on_result is not None:
+            on_result(run)
+        runs.append(run)
+    return plan.confirmation(runs)
+
+
+def timed_run(number: int | None, seed: int, params: dict[str, Any], evaluate: Evaluate) -> Run:
+    """Evaluate once, and take the time; a value that is not finite is a failed run."""
     start = time.perf_counter()
     value = float(evaluate(params, seed))
     return Run(number, seed, value if math.isfinite(value) else math.nan, time.perf_counter() - start)

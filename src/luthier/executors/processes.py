@@ -41,9 +41,7 @@ class ProcessExecutor:
     def __init__(self, n_jobs: int) -> None:
         if n_jobs == 0 or n_jobs < -1:
             raise ValueError(f"n_jobs={n_jobs}: give the number of worker processes, or -1 for one per core")
-        cores = _cores()
-        self.n_jobs = cores if n_jobs == -1 else n_jobs
-        self._threads = max(1, cores // self.n_jobs)
+        self.n_jobs = usable_cores() if n_jobs == -1 else n_jobs
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all; on Ctrl-C or an error, workers are ended and what they ran is queued again."""
@@ -51,7 +49,8 @@ class ProcessExecutor:
 
         with _Switchboard(source.session) as switchboard:
             start = (cloudpickle.dumps(objective), switchboard.address, switchboard.key)
-            slots = [_Slot(start, self._threads, source) for _ in range(self.n_jobs)]
+            environment = thread_environment(self.n_jobs, os.environ)
+            slots = [_Slot(start, environment, source) for _ in range(self.n_jobs)]
             for slot in slots:
                 slot.start()
             try:
@@ -73,10 +72,10 @@ class ProcessExecutor:
 class _Slot(threading.Thread):
     """The thread that keeps one worker process busy."""
 
-    def __init__(self, start: tuple[Any, ...], threads: int, source: TrialSource) -> None:
+    def __init__(self, start: tuple[Any, ...], environment: Mapping[str, str], source: TrialSource) -> None:
         super().__init__(daemon=True)
         self._start = start
-        self._environment = {name: os.environ.get(name, str(threads)) for name in _THREAD_VARIABLES}
+        self._environment = environment
         self._source = source
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -225,7 +224,7 @@ _worker: tuple[Callable[[Trial], Any], _Line] | None = None  # what this worker 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the study's process decides
+    ignore_ctrl_c()
     _worker = (pickle.loads(objective), _Line(address, key))
 
 
@@ -245,7 +244,19 @@ def _work(ticket: tuple[Any, ...]) -> Outcome:
     return outcome
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_environment(workers: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that divide the cores among workers for BLAS and PyTorch, where `environment` does not say."""
+    threads = str(max(1, usable_cores() // workers))
+    return {name: environment.get(name, threads) for name in _THREAD_VARIABLES}
+
+
+def ignore_ctrl_c() -> None:
+    """Ctrl-C goes to all processes of a terminal; which end is decided by the one that started them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,49 @@
+"""parallel_map: a function over a list of arguments, in worker processes, results as they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..errors import LuthierError
+from .processes import ignore_ctrl_c, thread_environment
+
+
+def parallel_map(
+    function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], n_jobs: int
+) -> Iterator[tuple[int, Any]]:
+    """Call `function(*arguments[i])` for all i.
+
+    Args:
+        function: anything that cloudpickle can send; what it raises is raised here.
+        arguments: one tuple for each call.
+        n_jobs: worker processes; 1 calls it in this process.
+
+    Yields:
+        i and the result, in the order in which calls end.
+
+    Raises:
+        LuthierError: a worker process died.
+    """
+    if n_jobs == 1 or len(arguments) <= 1:
+        for i, args in enumerate(arguments):
+            yield i, function(*args)
+        return
+    from concurrent.futures import as_completed
+
+    from loky import ProcessPoolExecutor
+    from loky.process_executor import BrokenProcessPool
+
+    workers = min(n_jobs, len(arguments))
+    pool = ProcessPoolExecutor(workers, initializer=ignore_ctrl_c, env=thread_environment(workers, os.environ))
+    finished = False
+    try:
+        index = {pool.submit(function, *args): i for i, args in enumerate(arguments)}
+        for future in as_completed(index):
+            yield index[future], future.result()
+        finished = True
+    except BrokenProcessPool as error:
+        raise LuthierError(f"a worker process died (out of memory?): {error}; try fewer processes") from error
+    finally:
+        pool.shutdown(wait=True, kill_workers=not finished)
