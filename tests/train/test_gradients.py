@@ -57,13 +57,16 @@ def test_sizes_below_the_smallest_square_are_still_seen():
     assert "are 1e-30 of" in diagnose(measure_gradients(model))["vanishing"]
 
 
-def test_exploding_on_the_way_back():
-    model = _deep(nn.Identity, 12, scale=4.0)
-    for module in model:  # a forward pass that stays small, so that only the way back explodes
-        if isinstance(module, nn.Linear):
-            nn.init.zeros_(module.bias)
-    _backward(model, INPUTS * 1e-9)
-    assert "explode" in diagnose(measure_gradients(model))["exploding"]
+def test_exploding_from_layer_to_layer():
+    model = _deep(nn.Tanh, 1)
+    with torch.no_grad():
+        model[0].weight.mul_(1e-6)
+    _backward(model, INPUTS * 1e6)  # far from 1
+    for parameter in model.parameters():
+        parameter.grad.mul_(1e-6)  # small all together, as where the data is nearly fitted
+    measured = measure_gradients(model)
+    assert measured.norm < 1e3
+    assert "times those of the last (2): they explode; try inputs scaled" in diagnose(measured)["exploding"]
 
 
 @pytest.mark.parametrize("scale", [1e6, math.nan])

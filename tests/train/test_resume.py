@@ -101,7 +101,7 @@ def test_one_that_ended_returns_what_it_came_to(blobs, mlp, tmp_path):
 
 def test_one_that_diverged_stays_so(line, tmp_path):
     settings = TrainSettings(loss="mse", optimizer="sgd", learning_rate=1e30)
-    results = [fit(nn.Linear(3, 1), *line, settings, checkpoint=tmp_path / "a.pt") for _ in range(2)]
+    results = [fit(nn.Linear(3, 1), *line, settings, checkpoint=str(tmp_path / "a.pt")) for _ in range(2)]
     assert [result.stopped for result in results] == ["diverged", "diverged"]
     assert results[0].warnings == results[1].warnings != ()
 

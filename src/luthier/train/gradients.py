@@ -94,8 +94,8 @@ def diagnose(gradients: Gradients) -> dict[str, str]:
         elif ratio > EXPLODING:
             found["exploding"] = (
                 f"gradients of the first layer ({first}) are {ratio:.0e} times those of the last ({last}): they "
-                "explode on the way back; try initialization='xavier' or 'orthogonal', normalisation layers, or "
-                "gradient_clip=1.0"
+                "explode; try inputs scaled to about 1, initialization='xavier' or 'orthogonal', normalisation layers, "
+                "or gradient_clip=1.0"
             )
     dead = [layer for layer in layers if layer.silent > DEAD]
     if dead:

@@ -84,7 +84,7 @@ def fit(
     *,
     augment: Augment | None = None,
     on_epoch: Callable[[EpochResult], bool] | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
 ) -> FitResult:
     """Train a model where its parameters live; it ends with the weights of its best epoch.
 
@@ -104,22 +104,25 @@ def fit(
         augment: changes a batch of training inputs on the model's device; its generator lives there too.
         on_epoch: called after every epoch that did not diverge; True ends the training as "stopped".
         checkpoint: a file written after every epoch. If it is there already, the training goes on from it: one
-            that was killed or "stopped" with its next epoch, one that ended otherwise returns what it came to.
+            that was killed or "stopped" with its next epoch, one that ended otherwise returns what it came to. So a
+            training in portions (a rung of a scheduler after another) keeps its settings and is stopped by
+            `on_epoch`; epochs that were run before are not said to `on_epoch` again.
 
     Raises:
         TrainingError: the model cannot be trained like this, or the checkpoint is damaged or of another training.
         DataError: the data is empty, not finite, or does not fit the loss or the model.
     """
     training = _Training(model, as_tensors(train), as_tensors(validation), settings, augment)
-    if checkpoint is not None and checkpoint.exists():
-        training.load_state_dict(load_checkpoint(checkpoint, training.identity(), training.device))
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        training.load_state_dict(load_checkpoint(path, training.identity(), training.device))
     wanted = False
     while training.stopped is None and not wanted:
         result = training.epoch()
         if on_epoch is not None and training.stopped != "diverged":
             wanted = bool(on_epoch(result))
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, training.identity(), training.state_dict())
+        if path is not None:
+            save_checkpoint(path, training.identity(), training.state_dict())
     return training.result("stopped" if wanted else None)
 
 
