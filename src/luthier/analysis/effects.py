@@ -13,21 +13,19 @@ from .forest import Forest, as_forest
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The expected value over one parameter, all others averaged.
+    """The expected value over one parameter where it is active, all others averaged.
 
     Attributes:
         name: of the parameter.
         labels: (g,) its values, in the order of the domain.
         mean: (g,) expected value of the objective.
         spread: (g,) standard deviation over the trees.
-        inactive: expected value where the parameter is inactive; None if it always is active.
     """
 
     name: str
     labels: tuple[Label, ...]
     mean: tuple[float, ...]
     spread: tuple[float, ...]
-    inactive: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,8 @@ class Change:
         name: of the parameter.
         before, after: its values; None where it is inactive.
         gain: how much better the objective is expected to become by this alone, all others averaged; in the
-            objective's units, positive for better whatever the direction.
+            objective's units, positive for better whatever the direction. A parameter that becomes active (or
+            inactive) is compared with its own average.
     """
 
     name: str
@@ -72,11 +71,9 @@ def effect(source: History | Forest, name: str) -> Effect:
     """
     forest = as_forest(source)
     j = forest.axis(name)
-    marginals = forest.marginals(j)  # (trees, g + 1)
+    marginals = forest.marginals(j, active=True)  # (trees, g)
     mean, spread = marginals.mean(axis=0), marginals.std(axis=0)
-    axis = forest.axes[j]
-    inactive = float(mean[-1]) if axis.inactive > 0 else None
-    return Effect(name, axis.labels, tuple(mean[:-1].tolist()), tuple(spread[:-1].tolist()), inactive)
+    return Effect(name, forest.axes[j].labels, tuple(mean.tolist()), tuple(spread.tolist()))
 
 
 def interaction(source: History | Forest, first: str, second: str) -> Interaction:
@@ -90,7 +87,7 @@ def interaction(source: History | Forest, first: str, second: str) -> Interactio
     j, k = forest.axis(first), forest.axis(second)
     if j == k:
         raise AnalysisError(f"an interaction needs two parameters, not {first!r} twice")
-    mean = forest.marginal_pairs(j, k).mean(axis=0)[:-1, :-1]
+    mean = forest.marginal_pairs(j, k, active=True).mean(axis=0)
     return Interaction(
         (first, second), forest.axes[j].labels, forest.axes[k].labels, tuple(tuple(row) for row in mean.tolist())
     )
@@ -119,8 +116,9 @@ def changed(source: History | Forest, default: Mapping[str, Label], best: Mappin
             continue
         if name not in default and name not in best:
             continue
-        mean = forest.marginals(j).mean(axis=0)
-        before, after = (axis.cell(c[name]) if name in c else -1 for c in (default, best))
-        gain = sign * float(mean[after] - mean[before])
+        mean = forest.marginals(j, active=True).mean(axis=0)
+        average = float(mean @ axis.weights)  # what the parent's own gain counts on
+        before, after = (float(mean[axis.cell(c[name])]) if name in c else average for c in (default, best))
+        gain = sign * (after - before)
         changes.append(Change(name, default.get(name), best.get(name), gain))
     return tuple(sorted(changes, key=lambda change: -change.gain))

@@ -1,14 +1,18 @@
 """A random forest over a study's trials, and the exact marginals of its trees.
 
 A tree is constant on boxes. Each parameter's domain is cut into cells of known weight: equal parts of the unit interval
-for numbers, the labels for choices, and one more for "inactive" where the parameter is conditional. A box
-covers some of the cells along each parameter, so every mean over the other parameters is a product of small matrices:
-Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance".
+for numbers, the labels for choices. A box covers some of the cells along each parameter, so every mean over the other
+parameters is a product of small matrices: Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing
+Hyperparameter Importance".
+
+Where a parameter is inactive its value does nothing, so a value is drawn for it. A code of its own for "inactive" would
+be a copy of the condition, and the trees would credit the child with what its parent does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +31,6 @@ LEAST = 5  # finished trials below which a forest says nothing
 _TREES = 64
 _LEAVES = 400  # about as many a tree at most, so that cost stays linear in the trials
 _CELLS = 40  # of a continuum
-_INACTIVE = -1.0  # the code of an inactive parameter: apart from every coordinate
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class Axis:
     Attributes:
         name: of the parameter.
         domain: of the parameter.
-        labels: (g,) the value in the middle of each cell, or the label of a choice.
+        labels: (g,) a value in each cell, or the label of a choice.
         codes: (g,) what the forest sees in that cell.
-        weights: (g,) share of each cell where the parameter is active; sums to 1.
-        inactive: share of the space in which the parameter is inactive.
+        weights: (g,) share of each cell; sums to 1.
+        given: weights of other axes where this parameter is active, by their index; only those of its ancestors differ.
     """
 
     name: str
@@ -48,20 +51,10 @@ class Axis:
     labels: tuple[Label, ...]
     codes: Floats
     weights: Floats
-    inactive: float
-
-    @property
-    def all_codes(self) -> Floats:
-        """(g + 1,) codes with that of "inactive" last."""
-        return np.append(self.codes, _INACTIVE)
-
-    @property
-    def all_weights(self) -> Floats:
-        """(g + 1,) weights with that of "inactive" last; sums to 1."""
-        return np.append(self.weights * (1 - self.inactive), self.inactive)
+    given: Mapping[int, Floats]
 
     def cell(self, value: Label) -> int:
-        """Index among `all_codes` of the cell of a stored value."""
+        """Index of the cell of a stored value."""
         u = float(self.domain.encode([value])[0])
         return int(u) if isinstance(self.domain, Choice) else int(np.abs(self.codes - u).argmin())
 
@@ -72,7 +65,7 @@ class Tree:
 
     Attributes:
         values: (L,) mean value in each box.
-        covers: for every axis (L, g + 1), 1 where the box covers the cell.
+        covers: for every axis (L, g), 1 where the box covers the cell.
         shares: (L, d) how much of each axis a box covers.
     """
 
@@ -94,21 +87,24 @@ class Tree:
     @property
     def variance(self) -> float:
         """Variance over the space."""
-        return max(float(self.values**2 @ self.volumes) - self.mean**2, 0.0)
+        return float((self.values - self.mean) ** 2 @ self.volumes)
 
-    def _without(self, *axes: int) -> Floats:
+    def _without(self, axes: tuple[int, ...], given: Mapping[int, Floats]) -> Floats:
         """(L,) value times the share of a box in all but some axes."""
-        rest: Floats = self.values * np.delete(self.shares, axes, axis=1).prod(axis=1)
+        shares = self.shares.copy()
+        for k, weights in given.items():
+            shares[:, k] = self.covers[k] @ weights
+        rest: Floats = self.values * np.delete(shares, axes, axis=1).prod(axis=1)
         return rest
 
-    def marginal(self, j: int) -> Floats:
-        """(g + 1,) mean over all other parameters in each cell of axis j."""
-        marginal: Floats = self._without(j) @ self.covers[j]
+    def marginal(self, j: int, given: Mapping[int, Floats]) -> Floats:
+        """(g,) mean over all other parameters in each cell of axis j; `given` weighs some of their axes anew."""
+        marginal: Floats = self._without((j,), given) @ self.covers[j]
         return marginal
 
-    def marginal_pair(self, j: int, k: int) -> Floats:
-        """(g_j + 1, g_k + 1) mean over all other parameters in each pair of cells."""
-        marginal: Floats = (self.covers[j] * self._without(j, k)[:, None]).T @ self.covers[k]
+    def marginal_pair(self, j: int, k: int, given: Mapping[int, Floats]) -> Floats:
+        """(g_j, g_k) mean over all other parameters in each pair of cells; `given` as in `marginal`."""
+        marginal: Floats = (self.covers[j] * self._without((j, k), given)[:, None]).T @ self.covers[k]
         return marginal
 
 
@@ -136,13 +132,15 @@ class Forest:
             raise AnalysisError(f"there is no parameter {name!r}: the parameters are {', '.join(self.space.names)}")
         return self.space.index[name]
 
-    def marginals(self, j: int) -> Floats:
-        """(trees, g + 1) marginals of axis j."""
-        return np.stack([tree.marginal(j) for tree in self.trees])
+    def marginals(self, j: int, *, active: bool = False) -> Floats:
+        """(trees, g) marginals of axis j over the whole space, or over where its parameter is active."""
+        given = self.axes[j].given if active else {}
+        return np.stack([tree.marginal(j, given) for tree in self.trees])
 
-    def marginal_pairs(self, j: int, k: int) -> Floats:
-        """(trees, g_j + 1, g_k + 1) marginals of two axes."""
-        return np.stack([tree.marginal_pair(j, k) for tree in self.trees])
+    def marginal_pairs(self, j: int, k: int, *, active: bool = False) -> Floats:
+        """(trees, g_j, g_k) marginals of two axes over the whole space, or over where both are active."""
+        given = {**self.axes[j].given, **self.axes[k].given} if active else {}
+        return np.stack([tree.marginal_pair(j, k, given) for tree in self.trees])
 
 
 def fit_forest(history: History, objective: int = 0, *, seed: int = 0) -> Forest:
@@ -172,8 +170,10 @@ def fit_forest(history: History, objective: int = 0, *, seed: int = 0) -> Forest
         raise AnalysisError(f"all {len(rows)} complete trials have the value {y[0]:g}: there is nothing to explain")
     X = history.X[rows]
     axes = _axes(history.space, X, y)
-    codes = np.column_stack([_coded(axis, X[:, j]) for j, axis in enumerate(axes)])  # (n, d)
-    trees = tuple(_tree(t, axes) for t in _grow(codes, y, seed))
+    rng = np.random.default_rng(seed)
+    codes = np.column_stack([_coded(axis, X[:, j], rng) for j, axis in enumerate(axes)])  # (n, d)
+    centre, scale = float(y.mean()), float(y.std())  # scikit-learn does not split where variance is below 1e-16
+    trees = tuple(_tree(t, axes, centre, scale) for t in _grow(codes, (y - centre) / scale, seed))
     return Forest(history.space, history.directions[objective], axes, trees, len(rows))
 
 
@@ -189,10 +189,7 @@ def _pulled_in(values: Floats, sign: float) -> Floats:
 
 
 def _axes(space: Space, X: Floats, y: Floats) -> tuple[Axis, ...]:
-    idle = np.zeros(len(space))
-    if not space.is_flat:
-        idle = np.isnan(space.sample(np.random.default_rng(0), 2000)).mean(axis=0)
-    axes = []
+    axes = list[Axis]()
     for j, (name, domain) in enumerate(space.parameters.items()):
         if isinstance(domain, Choice):
             # ordered by their mean value a single split can part choices at best: Breiman et al. 1984, section 4.2.2
@@ -202,8 +199,29 @@ def _axes(space: Space, X: Floats, y: Floats) -> tuple[Axis, ...]:
             weights = np.full(domain.size, 1 / domain.size)
         else:
             labels, codes, weights = _cells(domain)
-        axes.append(Axis(name, domain, labels, codes, weights, float(idle[j])))
-    return tuple(axes)
+        axes.append(Axis(name, domain, labels, codes, weights, {}))
+    return tuple(axes) if space.is_flat else _with_conditions(space, axes)
+
+
+def _with_conditions(space: Space, axes: list[Axis]) -> tuple[Axis, ...]:
+    """The axes with the weights of their ancestors' cells where they are active, by sampling."""
+    X = space.sample(np.random.default_rng(0), 4000)
+    done = []
+    for j, axis in enumerate(axes):
+        here = X[~np.isnan(X[:, j])]
+        given = {}
+        for k in _ancestors(space, axis.name) if len(here) else ():
+            codes = here[:, k] if not isinstance(axes[k].domain, Choice) else axes[k].codes[here[:, k].astype(np.intp)]
+            cells = np.abs(codes[:, None] - axes[k].codes[None, :]).argmin(axis=1)  # (rows, g_k)
+            given[k] = np.bincount(cells, minlength=len(axes[k].codes)) / len(here)
+        done.append(replace(axis, given=given))
+    return tuple(done)
+
+
+def _ancestors(space: Space, name: str) -> set[int]:
+    """Columns of all parameters that decide whether this one is active."""
+    parents = space.parents(name)
+    return {space.index[p] for p in parents}.union(*(_ancestors(space, p) for p in parents))
 
 
 def _cells(domain: Float | Int | Ordinal) -> tuple[tuple[Label, ...], Floats, Floats]:
@@ -225,11 +243,13 @@ def _cells(domain: Float | Int | Ordinal) -> tuple[tuple[Label, ...], Floats, Fl
     return labels, codes, np.asarray(np.bincount(cell, weights), dtype=np.float64)
 
 
-def _coded(axis: Axis, column: Floats) -> Floats:
+def _coded(axis: Axis, column: Floats, rng: np.random.Generator) -> Floats:
+    """What the forest sees of one column; drawn where it is inactive."""
     missing = np.isnan(column)
+    drawn = rng.choice(axis.codes, len(column), p=axis.weights)
     if not isinstance(axis.domain, Choice):
-        return np.where(missing, _INACTIVE, column)
-    return np.where(missing, _INACTIVE, axis.codes[np.where(missing, 0, column).astype(np.intp)])
+        return np.where(missing, drawn, column)
+    return np.where(missing, drawn, axis.codes[np.where(missing, 0, column).astype(np.intp)])
 
 
 def _grow(X: Floats, y: Floats, seed: int) -> list[Any]:
@@ -242,18 +262,18 @@ def _grow(X: Floats, y: Floats, seed: int) -> list[Any]:
     return [estimator.tree_ for estimator in forest.estimators_]
 
 
-def _tree(tree: Any, axes: tuple[Axis, ...]) -> Tree:
+def _tree(tree: Any, axes: tuple[Axis, ...], centre: float, scale: float) -> Tree:
     low, high = _boxes(tree, len(axes))
     leaves = tree.children_left < 0
     low, high = low[leaves], high[leaves]
     covers, shares = [], []
     for j, axis in enumerate(axes):
-        codes = axis.all_codes[None, :]  # (1, g + 1)
+        codes = axis.codes.astype(np.float32)[None, :]  # (1, g), as coarse as scikit-learn's own comparisons
         inside: Mask = (codes > low[:, j, None]) & (codes <= high[:, j, None])
         cover = inside.astype(np.float64)
         covers.append(cover)
-        shares.append(cover @ axis.all_weights)
-    values: NDArray[np.float64] = tree.value[leaves, 0, 0]
+        shares.append(cover @ axis.weights)
+    values: NDArray[np.float64] = centre + scale * tree.value[leaves, 0, 0]
     return Tree(values, tuple(covers), np.column_stack(shares))
 
 

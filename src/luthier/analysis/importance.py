@@ -56,13 +56,14 @@ def importance(source: History | Forest) -> Importance:
     forest = as_forest(source)
     total = np.array([tree.variance for tree in forest.trees])  # (trees,)
     means = np.array([tree.mean for tree in forest.trees])
-    telling = total > 1e-12 * max(1.0, float(np.abs(means).max())) ** 2
+    size = max(float(np.abs(tree.values).max()) for tree in forest.trees)
+    telling = total > (1e-9 * size) ** 2  # less is rounding
     if not telling.any():
         raise AnalysisError("the values do not depend on the parameters that were tried: there is nothing to explain")
     variances = []  # (trees,) of each parameter
     for j, axis in enumerate(forest.axes):
         gaps = forest.marginals(j) - means[:, None]
-        variances.append(gaps**2 @ axis.all_weights)
+        variances.append(gaps**2 @ axis.weights)
     single = [
         _share((a.name,), v / np.where(telling, total, 1), telling) for a, v in zip(forest.axes, variances, strict=True)
     ]
@@ -70,7 +71,7 @@ def importance(source: History | Forest) -> Importance:
     pairs = []
     for j, k in combinations(sorted(order[:_PAIRS_AMONG]), 2):
         gaps = forest.marginal_pairs(j, k) - means[:, None, None]
-        both = np.einsum("tjk,j,k->t", gaps**2, forest.axes[j].all_weights, forest.axes[k].all_weights)
+        both = np.einsum("tjk,j,k->t", gaps**2, forest.axes[j].weights, forest.axes[k].weights)
         beyond = np.maximum(both - variances[j] - variances[k], 0.0)
         pairs.append(_share((forest.axes[j].name, forest.axes[k].name), beyond / np.where(telling, total, 1), telling))
     return Importance(tuple(single[j] for j in order), tuple(sorted(pairs, key=lambda p: -p.share)), forest.n)
