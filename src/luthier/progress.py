@@ -25,16 +25,20 @@ class Progress:
             parts.append(f"best {best:.5g}")
         self._bar.update(self._task, completed=done, status=", ".join(parts))
 
+    def advance(self, n: int) -> None:
+        """Count n more as done."""
+        self._bar.advance(self._task, n)
+
 
 @contextmanager
-def progress_bar(total: int | None) -> Iterator[Progress]:
+def progress_bar(total: int | None, what: str = "trials") -> Iterator[Progress]:
     """A progress bar on the terminal; where there is none, only its last state is printed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("trials"),
+        TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[status]}"),
@@ -44,4 +48,4 @@ def progress_bar(total: int | None) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        yield Progress(bar, bar.add_task("trials", total=total, status=""))
+        yield Progress(bar, bar.add_task(what, total=total, status=""))

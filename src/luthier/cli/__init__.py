@@ -1,0 +1,3 @@
+"""The command line: `luthier tune`, `predict`, `trials`, `best`, `report`."""
+
+from .app import main as main

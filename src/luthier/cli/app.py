@@ -1,0 +1,61 @@
+"""The `luthier` command and how it ends: 0 done, 1 an error that is explained, 2 wrong usage, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from .._version import __version__
+from ..errors import LuthierError
+from .console import error_console
+from .predict import predict
+from .show import best, report, trials
+from .tune import tune_app
+
+app = typer.Typer(
+    name="luthier",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Tune neural networks: fewer trainings, cheaper trainings, an answer you can trust.",
+    epilog="Start here: `luthier tune image --data digits --trials 40`  \n"
+    "It makes a folder under `runs/` with the study, the report and the model; the other commands take that folder.",
+)
+app.add_typer(tune_app, name="tune")
+app.command()(predict)
+app.command()(trials)
+app.command()(best)
+app.command()(report)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Tune neural networks: fewer trainings, cheaper trainings, an answer you can trust."""
+
+
+def main() -> None:
+    """Run the command line; errors that Luthier knows are printed without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except LuthierError as error:
+        error_console().print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        error_console().print("\n[bold]Interrupted.[/]", highlight=False)
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,130 @@
+"""RunFolder: where one run of `luthier tune` keeps everything, so that it can be killed and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import LuthierError
+
+FORMAT = 1
+
+
+class RunFolder:
+    """A run's folder; its parts are files of JSON, written whole or not at all.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.study = path / "study.db"
+        self.report = path / "report.html"
+        self.model = path / "model"
+        self.checkpoints = path / "checkpoints"
+        self.candidates = path / "candidates"
+        self.seal = path / "sealed-test-opened.jsonl"
+
+    @staticmethod
+    def create(path: Path, settings: Mapping[str, Any], fresh: bool) -> RunFolder:
+        """A new run.
+
+        Args:
+            path: of the folder.
+            settings: what the run was asked to do; JSON.
+            fresh: delete a run that is there.
+
+        Raises:
+            LuthierError: there is a run, or something else, and it is not to be deleted.
+        """
+        folder = RunFolder(path)
+        if folder.exists:
+            if not fresh:
+                raise LuthierError(
+                    f"{path} holds a run already: go on with --resume, start over with --fresh (deletes it), or choose "
+                    "another --out"
+                )
+            shutil.rmtree(path)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise LuthierError(f"{path} exists and is not a run of Luthier: choose another --out")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LuthierError(f"{path} cannot be made: {error.strerror or error}; choose another --out") from error
+        folder.save("run", {"format": FORMAT, **settings})
+        return folder
+
+    @staticmethod
+    def open(path: Path) -> RunFolder:
+        """A run that is there.
+
+        Raises:
+            LuthierError: there is none, or a newer Luthier made it.
+        """
+        folder = RunFolder(path)
+        if not folder.exists:
+            raise LuthierError(f"{path} is not a run of Luthier: it has no run.json; `luthier tune` makes one")
+        found = folder.load("run").get("format")
+        if not isinstance(found, int) or found > FORMAT:
+            raise LuthierError(f"{path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
+        return folder
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run is there."""
+        return self._file("run").is_file()
+
+    def has(self, part: str) -> bool:
+        """Whether a part was written."""
+        return self._file(part).is_file()
+
+    def load(self, part: str) -> Any:
+        """A part's data.
+
+        Raises:
+            LuthierError: it is missing or damaged.
+        """
+        try:
+            return json.loads(self._file(part).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise LuthierError(f"{self._file(part)} cannot be read: {error}") from error
+
+    def save(self, part: str, data: Any) -> None:
+        """Write a part, whole or not at all."""
+        part_file = self._file(part)
+        temporary = part_file.with_suffix(".json.part")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(data, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(part_file)
+
+    def append(self, part: str, data: Any) -> None:
+        """Add a line of JSON to a part that grows."""
+        with self._lines(part).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(data) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def lines(self, part: str) -> list[Any]:
+        """The lines of a part that grows; one that a kill cut short is dropped."""
+        if not self._lines(part).is_file():
+            return []
+        whole = []
+        for line in self._lines(part).read_text(encoding="utf-8").splitlines():
+            try:
+                whole.append(json.loads(line))
+            except ValueError:
+                continue
+        return whole
+
+    def _file(self, part: str) -> Path:
+        return self.path / f"{part}.json"
+
+    def _lines(self, part: str) -> Path:
+        return self.path / f"{part}.jsonl"

@@ -1,0 +1,64 @@
+"""`luthier predict`: labels and probabilities from the model of a run."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import typer
+
+from ..errors import LuthierError
+from .console import plain_table, print_json
+from .folder import RunFolder
+
+_SHOWN = 20  # rows on a terminal
+
+
+def predict(
+    run: Path = typer.Argument(help="A run's folder, or a folder with a saved model."),
+    source: str = typer.Option(..., "--input", "-i", help="An `.npz` file of images, a folder of images, or an image."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Write a CSV file: name, label, a probability per class."),
+    json: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
+) -> None:
+    """Classify images with the model of a run.
+
+    Example: `luthier predict runs/digits --input images.npz --out labels.csv`
+    """
+    from rich.console import Console
+
+    from ..tasks.image import load_model
+
+    folder = run
+    if not (run / "model.json").exists():
+        folder = RunFolder.open(run).model
+        if not folder.exists():
+            raise LuthierError(f"{run} has no model yet: go on with `luthier tune image --out {run} --resume`")
+    model = load_model(folder)
+    names, images = model.load(source)
+    labels, probabilities = model.predict(images)
+    if out is not None:
+        try:
+            with out.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["name", "label", *model.classes])
+                for name, label, row in zip(names, labels, probabilities, strict=True):
+                    writer.writerow([name, label, *(f"{p:.6g}" for p in row)])
+        except OSError as error:
+            raise LuthierError(f"{out} cannot be written: {error.strerror or error}") from error
+    if json:
+        print_json(
+            [
+                {"name": n, "label": y, "probabilities": dict(zip(model.classes, map(float, row), strict=True))}
+                for n, y, row in zip(names, labels, probabilities, strict=True)
+            ]
+        )
+        return
+    console = Console()
+    table = plain_table("image", "label", "probability", "next", numbers=("probability",))
+    for name, label, row in list(zip(names, labels, probabilities, strict=True))[:_SHOWN]:
+        order = row.argsort()[::-1]
+        second = f"{model.classes[order[1]]} {row[order[1]]:.3f}" if len(order) > 1 else ""
+        table.add_row(name, label, f"{row[order[0]]:.3f}", second)
+    console.print(table)
+    if len(names) > _SHOWN:
+        console.print(f"... and {len(names) - _SHOWN} more: --out FILE.csv or --json gives all", highlight=False)

@@ -1,0 +1,40 @@
+"""The report of a run, from what lies in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..confirm import Baseline, Check, Confirmation
+from ..report import write_report
+from ..study import Study
+from ..trial import TrialState
+from .folder import RunFolder
+
+
+def write_run_report(folder: RunFolder, study: Study) -> Path:
+    """Write, or write again, the report of a run that may not be finished."""
+    steps = [(title, details) for title, details in folder.load("steps")] if folder.has("steps") else []
+    confirmation = Confirmation.from_json(folder.load("confirmation")) if folder.has("confirmation") else None
+    baseline = None
+    first = study.trials[0] if study.trials else None
+    if first is not None and first.state is TrialState.COMPLETE and first.attrs.get("baseline"):
+        again = None if confirmation is None else confirmation.default
+        if confirmation is not None and again is None:
+            again = next((c for c in confirmation.candidates if c.number == 0), None)
+        baseline = Baseline(
+            "default configuration",
+            first.value if first.value is not None else float("nan"),
+            dict(first.params),
+            None if again is None else again.interval,
+            first.seconds,
+        )
+    return write_report(
+        folder.report,
+        study,
+        title=f"Luthier: {Path(str(folder.load('run').get('data', study.name))).name}",
+        metric="validation accuracy",
+        steps=[(title, details) for title, details in steps if details],
+        baseline=baseline,
+        confirmation=confirmation,
+        check=Check.from_json(folder.load("check")["check"]) if folder.has("check") else None,
+    )

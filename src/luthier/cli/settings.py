@@ -1,0 +1,96 @@
+"""What a run of `luthier tune image` was asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..errors import LuthierError
+from ..samplers import AutoSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, Sampler, TPESampler
+from ..schedulers import MedianPruner, Scheduler, SuccessiveHalvingPruner
+
+SAMPLERS: dict[str, type[Sampler]] = {
+    "auto": AutoSampler,
+    "tpe": TPESampler,
+    "gp": GPSampler,
+    "random": RandomSampler,
+    "qmc": QMCSampler,
+    "grid": GridSampler,
+}
+PRUNERS = ("median", "halving", "none")
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Options of `luthier tune image`, as recorded in the run."""
+
+    data: str
+    trials: int = 40
+    epochs: int = 25
+    patience: int = 10
+    seed: int = 0
+    sampler: str = "auto"
+    pruner: str = "median"
+    augment: str = "auto"
+    top: int = 5
+    seeds: int = 3
+    limit: int | None = None
+    size: tuple[int, int] | None = None
+    task: str = "image"
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise LuthierError(f"--sampler {self.sampler}: choose one of {', '.join(SAMPLERS)}")
+        if self.pruner not in PRUNERS:
+            raise LuthierError(f"--pruner {self.pruner}: choose one of {', '.join(PRUNERS)}")
+        if self.augment not in ("auto", "all", "none"):
+            raise LuthierError(f"--augment {self.augment}: choose one of auto, all, none")
+
+    @staticmethod
+    def from_options(options: Mapping[str, Any]) -> ImageSettings:
+        """Settings of a new run; options that are None take their default.
+
+        Raises:
+            LuthierError: no data, or a choice that there is not.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if "data" not in given:
+            raise LuthierError("say what to learn from: --data digits, --data fashion-mnist, or a path")
+        return ImageSettings(**given)
+
+    @staticmethod
+    def recorded(data: Mapping[str, Any], options: Mapping[str, Any]) -> ImageSettings:
+        """Settings of a run that goes on; of the options, only --trials may differ from what was recorded.
+
+        Raises:
+            LuthierError: another one differs.
+        """
+        known = {f.name for f in fields(ImageSettings)}
+        values = {name: value for name, value in data.items() if name in known}
+        if values.get("size") is not None:
+            values["size"] = tuple(values["size"])
+        settings = ImageSettings(**values)
+        for name, value in options.items():
+            if value is not None and name != "trials" and value != getattr(settings, name):
+                raise LuthierError(
+                    f"this run was made with --{name} {getattr(settings, name)}, not {value}: leave --{name} out to go "
+                    "on, or choose another --out for a new run"
+                )
+        return replace(settings, trials=options.get("trials") or settings.trials)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return asdict(self)
+
+    def make_sampler(self) -> Sampler:
+        """The sampler of that name."""
+        return SAMPLERS[self.sampler]()
+
+    def make_pruner(self) -> Scheduler | None:
+        """The pruner of that name; both leave the first epochs alone, in which nothing can be told yet."""
+        if self.pruner == "none":
+            return None
+        if self.pruner == "halving":
+            return SuccessiveHalvingPruner(min_resource=max(1, self.epochs // 9), reduction_factor=3)
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, self.epochs // 5))

@@ -1,0 +1,139 @@
+"""`luthier trials`, `best` and `report`: what a run, or any study, has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..errors import LuthierError
+from ..study import Study, load_study
+from ..trial import TrialRecord, TrialState
+from .console import plain_table, print_json, short
+from .folder import RunFolder
+
+_RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
+_STUDY = typer.Option(None, "--study", help="The study's name, where a storage has several.")
+_JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
+
+
+def trials(
+    run: str = _RUN,
+    study_name: str | None = _STUDY,
+    state: str | None = typer.Option(None, help="Only trials in this state: complete, pruned, fail, running, waiting."),
+    sort: str = typer.Option("number", help="number, or value (the best first)."),
+    json: bool = _JSON,
+) -> None:
+    """List the trials of a run."""
+    study, _ = open_run(run, study_name)
+    records = study.trials
+    if state is not None:
+        if state.upper() not in TrialState.__members__:
+            raise LuthierError(f"--state {state}: choose one of {', '.join(s.name.lower() for s in TrialState)}")
+        records = [t for t in records if t.state is TrialState[state.upper()]]
+    if sort == "value":
+        sign = 1.0 if study.directions[0] == "minimize" else -1.0
+        records.sort(key=lambda t: (t.state is not TrialState.COMPLETE, sign * t.values[0] if t.values else 0.0))
+    elif sort != "number":
+        raise LuthierError(f"--sort {sort}: choose number or value")
+    if json:
+        print_json([trial_json(t) for t in records])
+        return
+    names = [name for name in study.space.names if any(name in t.params for t in records)]
+    table = plain_table("trial", "state", "value", "seconds", *names, numbers=("trial", "value", "seconds"))
+    for t in records:
+        table.add_row(
+            str(t.number),
+            t.state.name.lower(),
+            ", ".join(f"{v:.5g}" for v in t.values) if t.values else "",
+            f"{t.seconds:.1f}" if t.seconds is not None else "",
+            *(short(t.params.get(name, "")) for name in names),
+        )
+    _stdout().print(table)
+
+
+def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -> None:
+    """Show the best parameters: the confirmed choice of a run, or else the best trial."""
+    study, folder = open_run(run, study_name)
+    if len(study.directions) > 1:
+        front = [trial_json(t) for t in study.best_trials]
+        print_json(front)
+        return
+    try:
+        record = study.best_trial
+    except ValueError as error:
+        raise LuthierError(str(error)) from error
+    found: dict[str, Any] = {**trial_json(record), "confirmed": False}
+    if folder is not None and folder.has("confirmation"):
+        from ..confirm import Confirmation, choose
+
+        chosen = choose(Confirmation.from_json(folder.load("confirmation"))).best
+        number = 0 if chosen.number is None else chosen.number
+        found = {**trial_json(study.trials[number]), "confirmed": True, "mean": chosen.mean, "runs": chosen.values}
+        if folder.has("check"):
+            found["check"] = folder.load("check")["check"]
+    if json:
+        print_json(found)
+        return
+    console = _stdout()
+    console.print(f"trial {found['number']}: value {found['value']:.5g}", highlight=False)
+    if found["confirmed"]:
+        console.print(f"mean {found['mean']:.5g} over {len(found['runs'])} fresh seeds", highlight=False)
+    table = plain_table("parameter", "value")
+    for name, value in found["params"].items():
+        table.add_row(name, short(value))
+    console.print(table)
+
+
+def report(
+    run: str = _RUN,
+    study_name: str | None = _STUDY,
+    out: Path | None = typer.Option(None, help="Where to. Default: `report.html` beside the study."),
+) -> None:
+    """Write the report again: one HTML file that opens offline."""
+    from ..report import write_report
+    from .reporting import write_run_report
+
+    study, folder = open_run(run, study_name)
+    if folder is not None and out is None:
+        path = write_run_report(folder, study)
+    else:
+        beside = Path(run.removeprefix("sqlite:///")).parent / "report.html"
+        path = write_report(out or beside, study)
+    typer.echo(path)
+
+
+def open_run(run: str, study_name: str | None) -> tuple[Study, RunFolder | None]:
+    """The study behind what a user calls a run.
+
+    Raises:
+        LuthierError: there is none.
+    """
+    path = Path(run)
+    if path.is_dir():
+        folder = RunFolder.open(path)
+        if not folder.study.exists():
+            raise LuthierError(f"{path} has no study yet: go on with `luthier tune image --out {path} --resume`")
+        return load_study(study_name, storage=folder.study), folder
+    return load_study(study_name, storage=run), None
+
+
+def trial_json(record: TrialRecord) -> dict[str, Any]:
+    """A trial as JSON."""
+    return {
+        "number": record.number,
+        "state": record.state.name,
+        "value": record.values[0] if record.values is not None and len(record.values) == 1 else None,
+        "values": record.values,
+        "params": dict(record.params),
+        "seconds": record.seconds,
+        "attrs": dict(record.attrs),
+        "error": record.error,
+    }
+
+
+def _stdout() -> Any:
+    from rich.console import Console
+
+    return Console()

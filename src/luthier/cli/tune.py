@@ -1,0 +1,148 @@
+"""`luthier tune`: from data to a tuned, confirmed, saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ..errors import LuthierError
+from .console import error_console, print_json
+from .folder import RunFolder
+from .settings import PRUNERS, SAMPLERS, ImageSettings
+
+tune_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Tune a network on your data, in nine steps."
+)
+
+
+@tune_app.callback()
+def tune() -> None:
+    """Tune a network on your data, in nine steps."""
+
+
+@tune_app.command()
+def image(
+    data: str | None = typer.Option(
+        None,
+        help="`digits`, `fashion-mnist`, an `.npz` file, a folder of idx files, or a folder with one folder of "
+        "images per class.",
+        rich_help_panel="What to learn",
+    ),
+    out: Path | None = typer.Option(
+        None, help="The run's folder. Default: `runs/` and the name of the data.", rich_help_panel="What to learn"
+    ),
+    limit: int | None = typer.Option(
+        None, min=10, help="Learn from so many images only.", rich_help_panel="What to learn", show_default="all"
+    ),
+    size: int | None = typer.Option(
+        None,
+        min=4,
+        help="Height and width, for folders of images of different sizes.",
+        rich_help_panel="What to learn",
+        show_default="the most frequent",
+    ),
+    trials: int | None = typer.Option(
+        None, min=1, help="How many configurations to try.", rich_help_panel="The search", show_default="40"
+    ),
+    epochs: int | None = typer.Option(
+        None, min=1, help="Of one training, at most.", rich_help_panel="The search", show_default="25"
+    ),
+    patience: int | None = typer.Option(
+        None,
+        min=1,
+        help="Epochs without gain before a training ends.",
+        rich_help_panel="The search",
+        show_default="10",
+    ),
+    sampler: str | None = typer.Option(
+        None, help=f"What proposes: {', '.join(SAMPLERS)}.", rich_help_panel="The search", show_default="auto"
+    ),
+    pruner: str | None = typer.Option(
+        None,
+        help=f"What stops poor trainings early: {', '.join(PRUNERS)}.",
+        rich_help_panel="The search",
+        show_default="median",
+    ),
+    augment: str | None = typer.Option(
+        None,
+        help="What changes images are searched: auto (rotation, shift, zoom; flips where there is colour), all, none.",
+        rich_help_panel="The search",
+        show_default="auto",
+    ),
+    seed: int | None = typer.Option(
+        None, help="The same seed gives the same run.", rich_help_panel="The search", show_default="0"
+    ),
+    jobs: int = typer.Option(
+        1,
+        "--jobs",
+        "-j",
+        help="Trainings at a time, each in a process; -1 for one per core.",
+        rich_help_panel="The search",
+    ),
+    top: int | None = typer.Option(
+        None, min=1, help="How many of the best are run again.", rich_help_panel="The choice", show_default="5"
+    ),
+    seeds: int | None = typer.Option(
+        None, min=1, help="On how many fresh seeds.", rich_help_panel="The choice", show_default="3"
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out, where it was."),
+    fresh: bool = typer.Option(False, "--fresh", help="Delete a run that is in --out, and start over."),
+    json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+) -> None:
+    """Tune an image classifier, in nine steps that are said as they are done.
+
+    The data is split into training, validation and a **sealed test set**, which is looked at once, at the end, to
+    judge the winner against the baseline. Nothing that is finished is lost: after Ctrl-C or a kill, the same command
+    with `--resume` goes on where it was.
+
+    Examples:
+
+    - `luthier tune image --data digits --trials 40 --jobs 2`
+
+    - `luthier tune image --data photos/ --size 64 --trials 60 --out runs/photos`
+
+    - `luthier tune image --out runs/photos --resume --trials 100`
+    """
+    from .workflow import tune_image
+
+    if resume and fresh:
+        raise LuthierError("--resume goes on with a run, --fresh deletes it: give one of them")
+    if jobs == 0 or jobs < -1:
+        raise LuthierError(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
+    options = {
+        "data": data,
+        "trials": trials,
+        "epochs": epochs,
+        "patience": patience,
+        "seed": seed,
+        "sampler": sampler,
+        "pruner": pruner,
+        "augment": augment,
+        "top": top,
+        "seeds": seeds,
+        "limit": limit,
+        "size": None if size is None else (size, size),
+    }
+    if out is None:
+        if data is None:
+            raise LuthierError("say what to learn from: --data digits, --data fashion-mnist, or a path")
+        out = Path("runs") / (Path(data).stem or "image")
+    if resume:
+        folder = RunFolder.open(out)
+        settings = ImageSettings.recorded(folder.load("run"), options)
+    else:
+        settings = ImageSettings.from_options(options)
+        folder = RunFolder.create(out, settings.to_json(), fresh)
+    try:
+        summary = tune_image(folder, settings, jobs)
+    except KeyboardInterrupt:
+        error_console().print(
+            f"\n[bold]Interrupted.[/] Nothing that was finished is lost. Go on with\n"
+            f"  luthier tune image --out {out} --resume",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(130) from None
+    if json:
+        print_json(summary)
