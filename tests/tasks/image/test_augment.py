@@ -151,7 +151,8 @@ def test_settings_out_of_range(wrong: dict[str, float]) -> None:
 
 def test_space_and_params_fit() -> None:
     space = Space(augmentation_space())
-    assert Augmentation.from_params({**space.defaults(), "width": 3}).rotation == 5.0
+    assert Augmentation.from_params({**space.defaults(), "width": 3}).is_identity
+    assert Augmentation.from_params({"rotation": 5.0, "width": 3}) == Augmentation(rotation=5.0)
     assert list(augmentation_space("shift", "flip")) == ["shift", "flip"]
     with pytest.raises(TrainingError, match="no augmentation 'spin'"):
         augmentation_space("spin")

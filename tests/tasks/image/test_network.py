@@ -60,6 +60,12 @@ def test_depth_width_and_head() -> None:
     assert [m.out_channels for m in wide.modules() if isinstance(m, nn.Conv2d)] == [200, 200, 200]
 
 
+def test_the_grid_is_as_fine_as_the_image_allows() -> None:
+    for side, grid, features in ((28, 4, 64 * 16), (28, 2, 64 * 4), (28, 1, 64), (8, 4, 64 * 4), (3, 4, 64 * 9)):
+        model = build_cnn((1, side, side + 2), 3, CnnSettings(grid=grid))
+        assert next(m for m in model.modules() if isinstance(m, nn.Linear)).in_features == features
+
+
 def test_images_too_small_to_halve_get_fewer_blocks() -> None:
     assert [max_blocks((1, n, 99)) for n in (1, 2, 4, 8, 15, 16, 28, 64, 224)] == [1, 1, 2, 3, 3, 4, 4, 4, 4]
     space = network_space((1, 2, 2))
@@ -83,6 +89,7 @@ def test_dropout_is_off_when_it_predicts() -> None:
         {"kernel": 4},
         {"blocks": 0},
         {"dropout": 1.0},
+        {"grid": 0},
         {"hidden": -1},
     ],
 )

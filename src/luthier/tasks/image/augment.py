@@ -93,16 +93,16 @@ class Augmentation:
 
 
 def augmentation_space(*names: str) -> dict[str, Domain]:
-    """Tunable ranges of some settings of `Augmentation`, or of all; the defaults are mild, and do not flip.
+    """Tunable ranges of some settings of `Augmentation`, or of all; the default of each is not to change an image.
 
     Raises:
         TrainingError: there is no such setting.
     """
     space: dict[str, Domain] = {
-        "rotation": Float(0.0, 30.0, default=5.0),  # beyond 30 degrees 6 and 9, or left and right, blur
-        "shift": Float(0.0, 0.2, default=0.05),
+        "rotation": Float(0.0, 30.0, default=0.0),  # beyond 30 degrees 6 and 9, or left and right, blur
+        "shift": Float(0.0, 0.2, default=0.0),
         "shear": Float(0.0, 20.0, default=0.0),
-        "zoom": Float(0.0, 0.3, default=0.05),
+        "zoom": Float(0.0, 0.3, default=0.0),
         "flip": Choice([False, True], default=False),  # wrong for digits and letters
         "brightness": Float(0.0, 0.5, default=0.0),
     }

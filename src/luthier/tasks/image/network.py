@@ -41,6 +41,8 @@ class CnnSettings:
         kernel: side of the convolutions, odd.
         activation: a name in `ACTIVATIONS`.
         normalization: a name in `NORMALIZATIONS`.
+        grid: the features are averaged over so many by so many equal parts of the image; 1 is global average pooling,
+            which forgets where things are.
         dropout: share of features dropped before each linear layer of the head.
         hidden: units of the head's hidden layer; 0 for none.
 
@@ -53,6 +55,7 @@ class CnnSettings:
     kernel: int = 3
     activation: str = "relu"
     normalization: str = "batch"
+    grid: int = 4
     dropout: float = 0.25
     hidden: int = 128
 
@@ -60,8 +63,9 @@ class CnnSettings:
         for name, known in (("activation", ACTIVATIONS), ("normalization", NORMALIZATIONS)):
             if getattr(self, name) not in known:
                 raise TrainingError(f"{name}={getattr(self, name)!r} is unknown: choose among {', '.join(known)}")
-        if self.blocks < 1 or self.width < 1 or self.hidden < 0:
-            raise TrainingError(f"blocks={self.blocks}, width={self.width}, hidden={self.hidden}: too small")
+        for name, least in (("blocks", 1), ("width", 1), ("grid", 1), ("hidden", 0)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"{name}={getattr(self, name)} must be at least {least}")
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise TrainingError(f"kernel={self.kernel} must be odd, such as 3 or 5")
         if not 0 <= self.dropout < 1:
@@ -81,7 +85,7 @@ def max_blocks(shape: tuple[int, int, int]) -> int:
 def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) -> nn.Module:
     """A network from images (b, c, h, w) to logits (b, classes).
 
-    Global average pooling before the head makes it fit images of any size from 2x2 on; pooling stops where
+    Average pooling to a grid before the head makes it fit images of any size from 2x2 on; halving stops where
     less than 2 pixels a side would be left.
 
     Args:
@@ -110,7 +114,9 @@ def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) 
             layers.append(nn.MaxPool2d(2))
             side //= 2
         channels, wide = wide, max(wide, min(2 * wide, _WIDEST))
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    grid = min(settings.grid, side)
+    layers += [nn.AdaptiveAvgPool2d(grid), nn.Flatten()]
+    channels *= grid * grid
     if settings.hidden:
         layers += [nn.Dropout(settings.dropout), nn.Linear(channels, settings.hidden)]
         layers.append(ACTIVATIONS[settings.activation]())
@@ -134,6 +140,7 @@ def network_space(shape: tuple[int, int, int]) -> dict[str, Domain]:
         "kernel": Ordinal([3, 5], default=CnnSettings.kernel),
         "activation": Choice(list(ACTIVATIONS), default=CnnSettings.activation),
         "normalization": Choice(list(NORMALIZATIONS), default=CnnSettings.normalization),
+        "grid": Ordinal([1, 2, 4], default=CnnSettings.grid),
         "dropout": Float(0.0, 0.6, default=CnnSettings.dropout),
         "hidden": Ordinal([0, 32, 64, 128, 256], default=CnnSettings.hidden),
     }

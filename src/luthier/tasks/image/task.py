@@ -78,7 +78,7 @@ class ImageTask:
         epochs: of one training, at most.
         patience: epochs without gain in validation accuracy before a training ends; None for never.
         seed: decides the split, and with a trial's number the seed of its training.
-        augment: "auto" searches rotation, shift and zoom, and flips where images have colour (mirrored digits and
+        augment: "auto" searches rotation and shift, and flips where images have colour (mirrored digits and
             letters are others); True searches all of `Augmentation`; False changes no image.
         validation, test: shares that are held out; see `prepare`.
         limit: at most so many images to train and validate on.
@@ -267,8 +267,8 @@ def _forget(checkpoint: Path | None) -> None:
 def default_space(shape: tuple[int, int, int], augment: Literal["auto"] | bool = "auto") -> Space:
     """Network, training and augmentation for images of shape (c, h, w): about 14 parameters.
 
-    The defaults are a plain baseline: two blocks of 32 and 64 channels with batch normalisation and dropout, AdamW
-    at 0.001, batches of 64, hardly any augmentation.
+    The defaults are a plain baseline: two blocks of 32 and 64 channels with batch normalisation, a hidden layer of
+    128 units, dropout, AdamW at 0.001, batches of 64, no augmentation.
     """
     training = training_space(
         "batch_size",
@@ -278,7 +278,7 @@ def default_space(shape: tuple[int, int, int], augment: Literal["auto"] | bool =
     )
     changes: dict[str, Domain] = {}
     if augment == "auto":
-        changes = augmentation_space("rotation", "shift", "zoom", *(("flip",) if shape[0] == 3 else ()))
+        changes = augmentation_space("rotation", "shift", *(("flip",) if shape[0] == 3 else ()))
     elif augment:
         changes = augmentation_space()
     return Space({**training, **network_space(shape), **changes})
