@@ -80,14 +80,14 @@ def test_marginals_are_the_means_of_the_trees_over_the_other_parameters():
     ranks = np.argsort(np.argsort([y[h.X[:, 2] == i].mean() for i in (0, 1)]))
     train = h.X.copy()
     train[:, 2] = ranks[train[:, 2].astype(int)]
-    plain = RandomForestRegressor(64, min_samples_leaf=1, random_state=0).fit(train, y)
-    grid = plain.predict(X).reshape(W.shape)
+    plain = RandomForestRegressor(64, min_samples_leaf=1, random_state=0).fit(train, (y - y.mean()) / y.std())
+    grid = y.mean() + y.std() * plain.predict(X).reshape(W.shape)
     for j in range(3):
         others = tuple(k for k in range(3) if k != j)
         expected = (grid * W).sum(axis=others) / W.sum(axis=others)
         assert forest.marginals(j).mean(axis=0) == pytest.approx(expected)
     tree = forest.trees[0]
-    first = plain.estimators_[0].predict(X).reshape(W.shape)
+    first = y.mean() + y.std() * plain.estimators_[0].predict(X).reshape(W.shape)
     assert tree.mean == pytest.approx((first * W).sum())
     assert tree.variance == pytest.approx((first**2 * W).sum() - tree.mean**2)
     pair = (grid * W).sum(axis=2) / W.sum(axis=2)
