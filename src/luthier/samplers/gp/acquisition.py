@@ -14,27 +14,41 @@ _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 _FAR = -50.0  # below, the asymptotic series is exact to 1e-10 and the closed form is not
 
 
-def log_h(z: Floats) -> Floats:
-    """ln(φ(z) + z Φ(z)) for every z without loss of digits (Ament et al. 2023, eq. 9)."""
-    from scipy.special import erfcx, ndtr
+def log_h(z: Floats) -> tuple[Floats, Floats, Floats]:
+    """ln h(z), Φ(z)/h(z) and φ(z)/h(z) for h = φ(z) + z Φ(z), without loss of digits for any z.
 
-    z = np.asarray(z, dtype=np.float64)
-    out = np.empty_like(z)
-    near, far = z > -1.0, z < _FAR
-    mid = ~near & ~far
-    x = z[near]
-    out[near] = np.log(np.exp(-0.5 * x * x - _LOG_ROOT_2PI) + x * ndtr(x))
-    x = z[mid]
-    out[mid] = -0.5 * x * x - _LOG_ROOT_2PI + np.log1p(np.sqrt(np.pi / 2) * x * erfcx(-np.sqrt(0.5) * x))
-    x = z[far]
-    w = 1.0 / (x * x)
-    out[far] = -0.5 * x * x - _LOG_ROOT_2PI + np.log(w) + np.log1p(w * (-3 + w * (15 - 105 * w)))
-    return out
+    Below -1 by the Mills ratio Φ/φ = √(π/2) erfcx(-z/√2), so that h = φ(z) (1 + z Φ/φ) (Ament et al. 2023, eq. 9).
+    """
+    from scipy.special import ndtr
+
+    x = np.maximum(z, -1.0)
+    density, distribution = np.exp(-0.5 * x * x - _LOG_ROOT_2PI), ndtr(x)
+    h = density + x * distribution
+    value, by_mean, by_sd = np.log(h), distribution / h, density / h
+    low = z < -1.0
+    if low.any():
+        x = z[low]
+        mills = _mills(x)
+        w = 1.0 / (x * x)
+        t = np.where(x < _FAR, w * (1.0 + w * (-3.0 + w * (15.0 - 105.0 * w))), 1.0 + x * mills)
+        value[low] = -0.5 * x * x - _LOG_ROOT_2PI + np.log(t)
+        by_mean[low], by_sd[low] = mills / t, 1.0 / t
+    return value, by_mean, by_sd
 
 
-def log_ei(mean: Floats, sd: Floats, best: float) -> Floats:
-    """ln E[max(best - f, 0)] for f ~ N(mean, sd²), less being better."""
-    return log_h((best - mean) / sd) + np.log(sd)
+def log_probability(z: Floats) -> tuple[Floats, Floats]:
+    """ln Φ(z), and its derivative φ(z)/Φ(z), for any z."""
+    from scipy.special import log_ndtr, ndtr
+
+    x = np.maximum(z, -1.0)
+    slope = np.exp(-0.5 * x * x - _LOG_ROOT_2PI) / ndtr(x)
+    return log_ndtr(z), np.where(z < -1.0, 1.0 / _mills(np.minimum(z, -1.0)), slope)
+
+
+def _mills(z: Floats) -> Floats:
+    from scipy.special import erfcx
+
+    return np.asarray(np.sqrt(np.pi / 2) * erfcx(-np.sqrt(0.5) * z))
 
 
 @dataclass(frozen=True)
@@ -53,38 +67,30 @@ class Acquisition:
 
     def value(self, F: Floats) -> Floats:
         """(m,) at features (m, P)."""
-        from scipy.special import log_ndtr
-
         total = np.zeros(len(F))
         if self.objective is not None:
-            total += log_ei(*self.objective.predict(F), self.best)
+            mean, sd = self.objective.predict(F)
+            total += log_h((self.best - mean) / sd)[0] + np.log(sd)
         for posterior, threshold in self.constraints:
             mean, sd = posterior.predict(F)
-            total += log_ndtr((threshold - mean) / sd)
+            total += log_probability((threshold - mean) / sd)[0]
         return total
 
     def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
         """(m,) values and (m, p) derivatives by the numeric features."""
-        from scipy.special import log_ndtr
-
-        total, slopes = np.zeros(len(F)), 0.0
+        total, slopes = np.zeros(len(F)), np.zeros((len(F), self._numbers()))
         if self.objective is not None:
             mean, sd, dmean, dsd = self.objective.predict_with_gradients(F)
-            z = (self.best - mean) / sd
-            log_improvement = log_h(z)
+            log_improvement, by_mean, by_sd = log_h((self.best - mean) / sd)
             total += log_improvement + np.log(sd)
-            # EI = sd·h(z) with dEI/dmean = -Φ(z) and dEI/dsd = φ(z); both over EI, in logs
-            by_mean = -np.exp(log_ndtr(z) - log_improvement) / sd
-            by_sd = np.exp(-0.5 * z * z - _LOG_ROOT_2PI - log_improvement) / sd
-            slopes = slopes + by_mean[:, None] * dmean + by_sd[:, None] * dsd
+            slopes += (by_sd / sd)[:, None] * dsd - (by_mean / sd)[:, None] * dmean  # EI = sd·h
         for posterior, threshold in self.constraints:
             mean, sd, dmean, dsd = posterior.predict_with_gradients(F)
             z = (threshold - mean) / sd
-            log_probability = log_ndtr(z)
-            total += log_probability
-            ratio = np.exp(-0.5 * z * z - _LOG_ROOT_2PI - log_probability) / sd
-            slopes = slopes - ratio[:, None] * (dmean + z[:, None] * dsd)
-        return total, np.broadcast_to(slopes, (len(F), self._numbers())).copy()
+            log_p, slope = log_probability(z)
+            total += log_p
+            slopes -= (slope / sd)[:, None] * (dmean + z[:, None] * dsd)
+        return total, slopes
 
     def _numbers(self) -> int:
         posterior = self.objective or self.constraints[0][0]

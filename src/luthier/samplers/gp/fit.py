@@ -33,11 +33,11 @@ def cholesky(K: Floats) -> Floats:
 
 
 def starts(groups: int) -> list[Floats]:
-    """Where the search for θ begins: length scales that are moderate (½√d), short, and those of the prior."""
+    """Where the search for θ begins: length scales that are moderate (½√d), and short ones."""
     scale = np.sqrt(max(groups, 1))
     return [
-        np.concatenate([np.full(groups, np.log(length)), [0.0, noise]])
-        for length, noise in ((0.5 * scale, -6.0), (0.1 * scale, -8.0), (np.exp(np.sqrt(2)) * scale, -4.0))
+        np.concatenate([np.full(groups, np.log(length * scale)), [0.0, noise]])
+        for length, noise in ((0.5, -6.0), (0.1, -8.0))
     ]
 
 

@@ -10,7 +10,7 @@ from ...space.domains import Floats
 from .fit import NOISE_FLOOR, cholesky
 from .kernel import Embedding, matern52, squared_distances
 
-_MIN_VARIANCE = 1e-12  # of the prior's: what rounding leaves of a variance that is zero
+_MIN_VARIANCE = 1e-9  # of the prior's: what rounding leaves of a variance that is zero
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Posterior:
 
     def _sd(self, V: Floats) -> Floats:
         variance = self.variance - np.einsum("ij,ij->i", V, V)
-        return np.sqrt(np.maximum(variance, _MIN_VARIANCE * self.variance))
+        return np.asarray(np.sqrt(np.maximum(variance, _MIN_VARIANCE * self.variance)))
 
     def _pull(self, z: Floats, B: Floats) -> Floats:
         """Σ_i B_mi (z_mj - z_ij) / ℓ_j: the chain rule through the squared distances."""
         p = self.numbers
-        return (z[:, :p] * B.sum(axis=1)[:, None] - B @ self.Z[:, :p]) * self.scale[:p]
+        return np.asarray((z[:, :p] * B.sum(axis=1)[:, None] - B @ self.Z[:, :p]) * self.scale[:p])
 
     def means(self) -> Floats:
         """(n,) posterior means at the observations."""

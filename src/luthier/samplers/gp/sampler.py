@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from .kernel import Embedding
 from .model import Posterior, condition
 from .optimize import Tried, maximize
 from .schedule import Fits, active
+from .threads import one_thread
 from .warp import FAIL, Observations, chebyshev, constraint_targets, observations, targets
 
 _INCUMBENTS = 5
@@ -53,7 +53,7 @@ class GPSampler:
             return initial
         if len(space) == 0:
             return [{} for _ in range(n)]
-        with _blas().limit(limits=1, user_api="blas"):
+        with one_thread():
             return space.decode(self._rows(space, history, rng, n))
 
     def _rows(self, space: Space, history: History, rng: np.random.Generator, n: int) -> Floats:
@@ -121,19 +121,12 @@ class GPSampler:
             if not known.any():
                 continue
             X, c = seen.X[known], column[known]
-            theta = self._fits.theta(
-                (space, "constraint", i), embedding, X, c[:, None], lambda m, c=c: constraint_targets(c[:m])[0]
-            )
+            theta = self._fits.theta((space, "constraint", i), embedding, X, c[:, None], partial(_constraint, c))
             y, threshold = constraint_targets(c)
             chosen = active(np.abs(y - threshold))  # what lies near the border says most about it
             found.append((condition(embedding, theta, embedding(X[chosen]), y[chosen]), threshold))
         return found
 
 
-@cache
-def _blas() -> Any:
-    """The BLAS libraries of the process: finding them costs milliseconds, limiting them microseconds."""
-    import scipy.linalg  # noqa: F401  (has a BLAS of its own, which must be loaded to be found)
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+def _constraint(c: Floats, m: int) -> Floats:
+    return constraint_targets(c[:m])[0]

@@ -1,0 +1,173 @@
+"""The kernel, the fit and the posterior against formulas written out plainly, and finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from luthier.samplers.gp.fit import NOISE_FLOOR, cholesky, fit, loss, starts
+from luthier.samplers.gp.kernel import Embedding, matern52, squared_distances
+from luthier.samplers.gp.model import condition
+from luthier.space import Choice, Float, Int, Space
+from luthier.testing.samplers import SPACES, spaces
+
+
+def naive_kernel(embedding, theta, F, G):
+    """σ²·k(r) entry by entry."""
+    K = np.empty((len(F), len(G)))
+    for i, a in enumerate(F):
+        for j, b in enumerate(G):
+            r = np.sqrt(5 * sum((a[k] - b[k]) ** 2 / np.exp(2 * theta[g]) for k, g in enumerate(embedding.group)))
+            K[i, j] = np.exp(theta[-2]) * (1 + r + r * r / 3) * np.exp(-r)
+    return K
+
+
+def problem(name="conditional", n=15, seed=0):
+    space, rng = SPACES[name], np.random.default_rng(seed)
+    embedding = Embedding(space)
+    F = embedding(space.sample(rng, n))
+    y = rng.standard_normal(n)
+    theta = np.concatenate([rng.normal(0, 0.5, embedding.groups), [0.3, -3.0]])
+    return embedding, theta, F, y
+
+
+def test_matern_and_its_slope():
+    r2 = np.array([0.0, 1e-8, 0.3, 2.0, 50.0])
+    k, slope = matern52(r2)
+    r = np.sqrt(5 * r2)
+    np.testing.assert_allclose(k, (1 + r + 5 * r2 / 3) * np.exp(-r), rtol=1e-14)
+    h = 1e-6
+    rise = matern52(r2[2:] + h)[0] - matern52(r2[2:] - h)[0]
+    np.testing.assert_allclose(slope[2:], rise / (2 * h), rtol=1e-6)
+    assert slope[0] == pytest.approx(-5 / 6)
+
+
+def test_squared_distances():
+    rng = np.random.default_rng(0)
+    A, B = rng.random((7, 3)), rng.random((4, 3))
+    np.testing.assert_allclose(squared_distances(A, B), ((A[:, None] - B[None]) ** 2).sum(axis=2), atol=1e-14)
+    assert squared_distances(A, A).min() >= 0
+
+
+def test_two_categories_that_differ_are_at_distance_one():
+    embedding = Embedding(Space({"c": Choice(["a", "b", "c"])}))
+    F = embedding(np.array([[0.0], [1.0], [2.0]]))
+    np.testing.assert_allclose(squared_distances(F, F), 1 - np.eye(3), atol=1e-15)
+
+
+def test_an_inactive_number_is_at_no_distance_from_itself_and_parted_by_the_condition():
+    space = Space({"c": Choice(["a", "b"]), "x": Float(0, 1, when={"c": "a"}), "y": Float(0, 1, when={"c": "a"})})
+    embedding = Embedding(space)
+    assert embedding.groups == 4  # x, y, c, and whether c is a
+    F = embedding(np.array([[1, np.nan, np.nan], [1, np.nan, np.nan], [0, 0.5, 0.5]]))
+    r2 = squared_distances(F, F)
+    assert r2[0, 1] == 0
+    assert r2[0, 2] == pytest.approx(2)  # the category and the condition
+
+
+def test_a_parameter_with_one_value_has_no_column():
+    embedding = Embedding(Space({"x": Float(2, 2), "n": Int(1, 1), "c": Choice(["a"])}))
+    assert embedding.groups == 0
+    assert embedding(np.array([[0.5, 0.5, 0.0]])).shape == (1, 0)
+
+
+def test_coordinates_far_outside_are_brought_near():
+    embedding = Embedding(Space({"x": Float(0, 1)}))
+    np.testing.assert_array_equal(embedding(np.array([[-np.inf], [1e9], [1.5]]))[:, 0], [-1, 2, 1.5])
+
+
+@given(space=spaces(), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_the_kernel_is_positive_semidefinite_on_any_space(space, seed):
+    rng = np.random.default_rng(seed)
+    embedding = Embedding(space)
+    F = embedding(space.sample(rng, 25)) * np.exp(-rng.normal(0, 2, embedding.groups))[embedding.group]
+    assert np.linalg.eigvalsh(matern52(squared_distances(F, F))[0]).min() > -1e-10
+
+
+def test_the_likelihood_is_that_of_a_naive_implementation():
+    embedding, theta, F, y = problem()
+    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[-1]) + NOISE_FLOOR) * np.eye(len(F))
+    d = embedding.groups
+    expected = 0.5 * y @ np.linalg.solve(K, y) + 0.5 * np.linalg.slogdet(K)[1]
+    expected += sum((t - np.sqrt(2) - 0.5 * np.log(d)) ** 2 for t in theta[:-2]) / 6
+    expected += theta[-2] ** 2 / 2 + (theta[-1] + 6) ** 2 / (2 * 1.5**2)
+    assert loss(theta, F, embedding.group, y)[0] == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("name", ["floats", "mixed", "conditional"])
+def test_the_gradient_of_the_likelihood(name):
+    embedding, theta, F, y = problem(name)
+    _, gradient = loss(theta, F, embedding.group, y)
+    for i in range(len(theta)):
+        step = np.eye(len(theta))[i] * 1e-5
+        slope = (loss(theta + step, F, embedding.group, y)[0] - loss(theta - step, F, embedding.group, y)[0]) / 2e-5
+        assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-6)
+
+
+def test_the_fit_finds_what_matters():
+    rng = np.random.default_rng(0)
+    F = rng.random((40, 3))
+    y = np.sin(6 * F[:, 0]) + 0.3 * F[:, 1]
+    y = (y - y.mean()) / y.std()
+    theta = fit(F, np.arange(3), y, starts(3), 40)
+    assert theta[0] < theta[1] < theta[2]
+    assert np.exp(theta[-1]) < 0.01
+    assert np.abs(loss(theta, F, np.arange(3), y)[1]).max() < 0.5
+
+
+def test_the_fit_sees_noise():
+    rng = np.random.default_rng(0)
+    F, y = rng.random((80, 1)), rng.standard_normal(80)
+    assert np.exp(fit(F, np.arange(1), y, starts(1), 40)[-1]) > 0.3
+
+
+@pytest.mark.parametrize("n", [2, 3, 30])
+def test_the_fit_survives_points_that_are_the_same(n):
+    F, y = np.zeros((n, 2)), np.linspace(-1, 1, n)
+    assert np.isfinite(fit(F, np.arange(2), y, starts(2), 40)).all()
+
+
+def test_cholesky_of_a_singular_matrix():
+    K = np.ones((5, 5))
+    L = cholesky(K)
+    np.testing.assert_allclose(L @ L.T, K, atol=1e-6)
+    np.testing.assert_array_equal(np.triu(L, 1), 0)
+
+
+def test_predictions_are_those_of_a_naive_implementation():
+    embedding, theta, F, y = problem()
+    G = problem(seed=1, n=6)[2]
+    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[-1]) + NOISE_FLOOR) * np.eye(len(F))
+    k = naive_kernel(embedding, theta, G, F)
+    mean, sd = condition(embedding, theta, F, y).predict(G)
+    np.testing.assert_allclose(mean, k @ np.linalg.solve(K, y), rtol=1e-8)
+    expected = np.exp(theta[-2]) - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
+    np.testing.assert_allclose(sd**2, expected, rtol=1e-7)
+
+
+def test_gradients_of_predictions():
+    embedding, theta, F, y = problem("mixed")
+    posterior = condition(embedding, theta, F, y)
+    G = problem("mixed", seed=1, n=4)[2]
+    mean, sd, dmean, dsd = posterior.predict_with_gradients(G)
+    np.testing.assert_allclose([mean, sd], posterior.predict(G))
+    for j in range(len(embedding.numeric)):
+        step = np.zeros_like(G)
+        step[:, j] = 1e-5
+        up, down = posterior.predict(G + step), posterior.predict(G - step)
+        np.testing.assert_allclose(dmean[:, j], (up[0] - down[0]) / 2e-5, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(dsd[:, j], (up[1] - down[1]) / 2e-5, rtol=1e-4, atol=1e-8)
+
+
+def test_believing_is_conditioning_on_the_mean():
+    embedding, theta, F, y = problem()
+    posterior = condition(embedding, theta, F, y)
+    new, G = problem(seed=1, n=3)[2], problem(seed=2, n=5)[2]
+    whole = condition(embedding, theta, np.concatenate([F, new]), np.concatenate([y, posterior.predict(new)[0]]))
+    np.testing.assert_allclose(posterior.believe(new).predict(G), whole.predict(G), rtol=1e-7)
+    twice = posterior.believe(new[:1]).believe(new[1:])
+    np.testing.assert_allclose(twice.predict(G), whole.predict(G), rtol=1e-7)
+    assert (twice.predict(G)[1] < posterior.predict(G)[1]).all()

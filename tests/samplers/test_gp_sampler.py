@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from luthier.history import History
+from luthier.samplers.gp import GPSampler
+from luthier.space import Choice, Float, Int, Space
+from luthier.testing.samplers import SPACES, SamplerContract, history_of
+from luthier.trial import TrialRecord, TrialState
+
+
+class TestContract(SamplerContract):
+    def make(self):
+        return GPSampler(startup_trials=2)
+
+
+def search(space, objective, n, sampler=None, seed=0, directions=("minimize",), constraint=None):
+    sampler = sampler or GPSampler()
+    history = History(space, directions)
+    for i in range(n):
+        (found,) = sampler.suggest(space, history, np.random.default_rng([seed, i]), 1)
+        values = np.atleast_1d(objective(found)).tolist()
+        limits = () if constraint is None else (constraint(found),)
+        if values != values:
+            history.put([TrialRecord(i, TrialState.FAIL, found)])
+        else:
+            history.put([TrialRecord(i, TrialState.COMPLETE, found, tuple(values), limits)])
+    return history
+
+
+def test_finds_the_optimum_of_a_smooth_function():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = search(space, lambda c: (c["x"] - 0.3) ** 2 + (c["y"] - 0.8) ** 2, 25)
+    assert history.losses.min() < 1e-4
+
+
+def test_maximizes():
+    space = Space({"x": Float(0, 1)})
+    history = search(space, lambda c: -((c["x"] - 0.3) ** 2), 15, directions=("maximize",))
+    assert history.values.max() > -1e-4
+
+
+def test_reaches_a_corner_exactly():
+    space = Space({"x": Float(-2, 3), "n": Int(1, 500), "lr": Float(1e-5, 1, log=True)})
+    history = search(space, lambda c: c["x"] - c["n"] / 100 + np.log(c["lr"]) / 5, 25)
+    assert {"x": -2.0, "n": 500, "lr": 1e-5} in [r.params for r in history.records]
+
+
+def test_finds_the_best_categories():
+    space = Space({c: Choice(list("abcd")) for c in "pqrst"})
+    best = dict(zip("pqrst", "badcb", strict=True))
+    history = search(space, lambda c: sum(c[k] != best[k] for k in best) ** 1.5, 50)
+    assert history.losses.min() == 0  # of 1024
+
+
+def test_finds_the_better_branch_of_a_condition():
+    space = SPACES["conditional"]
+
+    def objective(c):
+        return 1 + (c["momentum"] - 0.4) ** 2 if c["optimizer"] == "sgd" else (c["beta"] - 0.9) ** 2 * 50 + c["layers"]
+
+    assert search(space, objective, 40).losses.min() < 1.01
+
+
+def test_goes_through_a_small_space_once():
+    space = Space({"a": Int(1, 4), "b": Choice(["x", "y", "z"])})
+    history = search(space, lambda c: c["a"], 12, GPSampler(startup_trials=1))
+    assert len({tuple(r.params.values()) for r in history.records}) == 12
+    (again,) = GPSampler().suggest(space, history, np.random.default_rng(0), 1)
+    assert space.check(again) == again
+
+
+def test_learns_a_constraint():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = search(space, lambda c: c["x"] + c["y"], 30, constraint=lambda c: 0.7 - c["x"])
+    assert history.losses[history.feasible].min() == pytest.approx(0.7, abs=0.02)
+    assert history.feasible[-15:].mean() >= 0.5
+
+
+def test_avoids_where_trials_fail():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = search(space, lambda c: np.nan if c["x"] < 0.5 else c["x"] + c["y"] ** 2, 30)
+    assert np.isfinite(history.losses[-10:]).mean() >= 0.6
+    assert np.nanmin(history.losses) < 0.56
+
+
+def test_spreads_over_a_pareto_front():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = search(
+        space, lambda c: np.array([c["x"] + c["y"], 1 - c["x"] + c["y"]]), 30, directions=("minimize",) * 2
+    )
+    near = history.X[history.losses.sum(axis=1) < 1.1, 0]
+    assert len(near) > 8
+    assert np.ptp(near) > 0.7
+
+
+def test_noise_does_not_hold_it_at_a_lucky_value():
+    space, rng = Space({"x": Float(0, 1)}), np.random.default_rng(0)
+    history = search(space, lambda c: (c["x"] - 0.7) ** 2 + 0.05 * rng.standard_normal(), 40)
+    assert abs(np.median(history.X[-10:, 0]) - 0.7) < 0.2
+
+
+def test_running_trials_push_suggestions_away():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = history_of(space, 20)
+    found = space.encode(GPSampler().suggest(space, history, np.random.default_rng(0), 5))
+    gaps = np.linalg.norm(found[:, None] - found[None], axis=2)[np.triu_indices(5, 1)]
+    assert gaps.min() > 1e-3
+
+
+def test_a_batch_is_what_single_questions_about_running_trials_would_get_near():
+    """The second of two is not the first again, and not far from what is asked with the first running."""
+    space = Space({"x": Float(0, 1)})
+    history = history_of(space, 12)
+    first, second = GPSampler().suggest(space, history, np.random.default_rng(0), 2)
+    history.put([TrialRecord(12, TrialState.RUNNING, first)])
+    (alone,) = GPSampler().suggest(space, history, np.random.default_rng(0), 1)
+    assert alone["x"] == pytest.approx(second["x"], abs=0.05)
+
+
+@pytest.mark.parametrize("n", [30, 60])
+def test_a_killed_study_goes_on_as_one_that_was_not(n):
+    """Whatever fits a long-lived sampler holds, a new one answers the same to the last digit."""
+    space = SPACES["mixed"]
+    history, kept = History(space), GPSampler()
+    full = history_of(space, n)
+    for i in range(n):
+        if i > n - 12:
+            new = GPSampler().suggest(space, history, np.random.default_rng(i), 1)
+            assert kept.suggest(space, history, np.random.default_rng(i), 1) == new
+        elif i % 7 == 0:
+            kept.suggest(space, history, np.random.default_rng(i), 1)
+        history.put([full.records[i]])
+
+
+def test_more_than_the_active_set():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = history_of(space, 530)
+    (found,) = GPSampler().suggest(space, history, np.random.default_rng(0), 1)
+    assert space.encode([found])[0] == pytest.approx([0.2, 0.2], abs=0.05)  # the optimum of history_of
+
+
+def test_a_new_column_that_old_trials_lack():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = History(space)
+    old = history_of(Space({"x": Float(0, 1)}), 15)
+    history.put(old.records)
+    found = GPSampler().suggest(space, history, np.random.default_rng(0), 2)
+    assert [space.check(c) for c in found] == found
+
+
+def test_startup_trials():
+    space = Space({"x": Float(0, 1)})
+    assert repr(GPSampler(startup_trials=3)) == "GPSampler(startup_trials=3)"
+    first = GPSampler(startup_trials=3).suggest(space, History(space), np.random.default_rng(0), 3)
+    assert len({c["x"] for c in first}) == 3
