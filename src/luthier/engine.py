@@ -123,8 +123,7 @@ class Engine:
                 self.enqueue(fixed, {})
                 self.sync()
             number = len(self.history)
-            waiting = (self.history.states == TrialState.WAITING).any()
-            proposal = None if waiting else Proposal(number, self._suggest(number, {}))
+            proposal = None if self.history.has_waiting else Proposal(number, self._suggest(number, {}))
             record = self.store.ask(self.name, self.owner, self._call(), proposal=proposal)
             fixed_names: frozenset[str] = frozenset()
             if proposal is None or record.number != proposal.number:

@@ -1,7 +1,8 @@
 """History: what samplers and schedulers see of a study, in columns that are appended to in place.
 
-Row i is trial number i. Nothing here loops over trials when a suggestion is made: a trial is encoded
-once, when it comes, and again only when the space changes.
+Row i is trial number i. Nothing here loops over trials when a suggestion is made: what changed since the
+columns were last looked at is written into them then, and a trial is encoded again only when the space
+changes. A sampler that looks at nothing costs nothing.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class History:
         self._last_step = _Column((), np.int64, -1)
         self._last_value = _Column((), np.float64, np.nan)
         self._steps: dict[int, StepColumn] = {}
-        self._pending: list[int] = []  # rows whose parameters are not encoded yet
+        self._stale: dict[int, TrialRecord | None] = {}  # rows behind `records`, with what they show
+        self._waiting = 0
 
     def __len__(self) -> int:
         return len(self.records)
@@ -93,22 +95,17 @@ class History:
     @property
     def X(self) -> Floats:
         """(n, d) encoded parameters; NaN where inactive or unknown; see `Space` for the coordinates."""
-        n = len(self)
-        X = self._X.view(n)
-        if self._pending:
-            rows, self._pending = self._pending, []
-            X[rows] = self.space.encode([self.records[i].params for i in rows])
-        return X
+        return self._fresh(self._X)
 
     @property
     def states(self) -> NDArray[np.int8]:
         """(n,) values of TrialState."""
-        return self._states.view(len(self))
+        return self._fresh(self._states)
 
     @property
     def values(self) -> Floats:
         """(n, m) what trials were told; NaN where nothing was."""
-        return self._values.view(len(self))
+        return self._fresh(self._values)
 
     @property
     def losses(self) -> Floats:
@@ -118,7 +115,8 @@ class History:
     @property
     def constraints(self) -> Floats:
         """(n, c) constraint values; feasible at <= 0; NaN where none was given."""
-        return self._constraints.view(len(self))
+        self._refresh()  # which may make room for more of them
+        return self._fresh(self._constraints)
 
     @property
     def feasible(self) -> Mask:
@@ -129,16 +127,17 @@ class History:
     @property
     def last_step(self) -> Ints:
         """(n,) the last step reported; -1 for none."""
-        return self._last_step.view(len(self))
+        return self._fresh(self._last_step)
 
     @property
     def last_value(self) -> Floats:
         """(n,) the last value reported; NaN for none."""
-        return self._last_value.view(len(self))
+        return self._fresh(self._last_value)
 
     @property
     def steps(self) -> list[int]:
         """All steps that were ever reported, in order."""
+        self._refresh()
         return sorted(self._steps)
 
     def is_state(self, *states: TrialState) -> Mask:
@@ -158,7 +157,13 @@ class History:
 
     def at_step(self, step: int) -> StepColumn:
         """All that was reported at one step, in O(1)."""
+        self._refresh()
         return self._steps.get(step) or StepColumn()
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any trial waits to be started."""
+        return self._waiting > 0
 
     # -- how it grows
 
@@ -172,15 +177,33 @@ class History:
             i = record.number
             if i > len(self.records):
                 raise ValueError(f"trial {i} came before trial {len(self.records)}")
-            old = self.records[i] if i < len(self.records) else None
-            if old is None:
+            if i == len(self.records):
                 self.records.append(record)
+                self._stale[i] = None
             else:
+                old = self.records[i]
+                self._waiting -= old.state is TrialState.WAITING
+                self._stale.setdefault(i, old)
                 self.records[i] = record
-            if old is None or record.params != old.params:
-                self._pending.append(i)
-            self._write(i, record, old)
+            self._waiting += record.state is TrialState.WAITING
         self.version += 1
+
+    def _fresh(self, column: _Column) -> NDArray[Any]:
+        if self._stale:
+            self._refresh()
+        return column.view(len(self.records))
+
+    def _refresh(self) -> None:
+        """Write what changed since the last look into the columns."""
+        stale, self._stale = self._stale, {}
+        encode = []
+        for i, old in stale.items():
+            record = self.records[i]
+            if old is None or record.params != old.params:
+                encode.append(i)
+            self._write(i, record, old)
+        if encode:
+            self._X.view(len(self.records))[encode] = self.space.encode([self.records[i].params for i in encode])
 
     def _write(self, i: int, record: TrialRecord, old: TrialRecord | None) -> None:
         n = len(self.records)
