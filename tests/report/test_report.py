@@ -240,6 +240,14 @@ def _umask() -> int:
     return mask
 
 
+def test_a_long_table_shows_its_first_rows_until_asked_for_all(fake_study, tmp_path):
+    h = History(Space({"x": Float(0, 1)}), ("minimize",))
+    h.put([TrialRecord(i, TrialState.FAIL, {"x": 0.5}) for i in range(1003)])
+    page = Page(write_report(tmp_path / "r.html", fake_study("long", h)))
+    assert len([attrs for tag, attrs in page.tags if tag == "tr" and "hidden" in attrs]) == 3
+    assert "Show all 1003 rows" in page.text
+
+
 def test_times_that_people_read():
     seconds = [0.42, 9.94, 38, 725, 60, 12000, 187200]
     assert [duration(s) for s in seconds] == ["0.42 s", "9.9 s", "38 s", "12 min 5 s", "1 min", "3 h 20 min", "2 d 4 h"]

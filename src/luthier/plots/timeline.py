@@ -8,12 +8,16 @@ from ..history import History
 from ..trial import TrialState
 from .theme import STATE_COLOURS, escaped, figure, hover
 
+_MOST = 2000
 _UNITS = ((2 * 86400, "days", 86400.0), (2 * 3600, "hours", 3600.0), (120, "minutes", 60.0), (0, "seconds", 1.0))
 
 
 def plot_timeline(history: History) -> go.Figure:
-    """Finished trials as bars over time since the first start, one lane for each worker, coloured by state."""
-    records = [r for r in history.records if r.started is not None and r.finished is not None]
+    """Finished trials as bars over time since the first start, one lane for each worker, coloured by state.
+
+    The latest 2000 are drawn, and time starts with the first of these.
+    """
+    records = [r for r in history.records if r.started is not None and r.finished is not None][-_MOST:]
     start = min((r.started for r in records if r.started is not None), default=0.0)
     length = max((r.finished for r in records if r.finished is not None), default=0.0) - start
     unit, scale = next((unit, scale) for least, unit, scale in _UNITS if length >= least)

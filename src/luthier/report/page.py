@@ -13,6 +13,7 @@ from ..errors import MissingDependency
 from .blocks import Picture, Section, Summary
 
 _HERE = Path(__file__).parent / "templates"
+_ROWS = 1000  # of a table that show at once
 
 
 def render(title: str, subtitle: str, summary: Summary, sections: list[Section], version: str) -> str:
@@ -52,6 +53,7 @@ def render(title: str, subtitle: str, summary: Summary, sections: list[Section],
         style=style,
         policy=policy,
         version=version,
+        row_limit=_ROWS,
     )
 
 

@@ -48,6 +48,13 @@
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
   }
 
+  // laying out tens of thousands of rows takes long, so the first ones are shown until all are asked for
+  function limit(table) {
+    [...table.tBodies[0].rows].forEach((row, i) => {
+      row.hidden = i >= Number(table.dataset.limit);
+    });
+  }
+
   for (const table of document.querySelectorAll("table.sortable")) {
     const body = table.tBodies[0];
     const headings = [...table.querySelectorAll("th")];
@@ -56,13 +63,19 @@
         const down = heading.getAttribute("aria-sort") === "ascending";
         headings.forEach((other) => other.removeAttribute("aria-sort"));
         heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const key = (row) => row.cells[column].dataset.key;
-        const rows = [...body.rows].sort((a, b) => {
-          const missing = key(a) === undefined || key(b) === undefined;
-          return down && !missing ? compare(key(b), key(a)) : compare(key(a), key(b));
-        });
-        body.append(...rows);
+        const rows = [...body.rows].map((row) => [row.children[column].dataset.key, row]);
+        rows.sort(([a], [b]) => (down && a !== undefined && b !== undefined ? compare(b, a) : compare(a, b)));
+        body.replaceChildren(...rows.map(([, row]) => row));
+        limit(table);
       });
     });
+    const more = table.parentElement.nextElementSibling;
+    if (more && more.matches(".more")) {
+      more.querySelector("button").addEventListener("click", () => {
+        table.dataset.limit = table.tBodies[0].rows.length;
+        limit(table);
+        more.remove();
+      });
+    }
   }
 })();
