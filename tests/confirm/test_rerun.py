@@ -102,7 +102,9 @@ def test_a_failed_seed_disqualifies():
 
 def test_json_keeps_a_confirmation():
     h = history((0.1, 1.0), (0.2, 2.0))
-    result = rerun(h, lambda p, s: math.nan if s == 2 and p["x"] == 0.2 else 0.1 * s, seeds=[1, 2], include_default=True)
+    result = rerun(
+        h, lambda p, s: math.nan if s == 2 and p["x"] == 0.2 else 0.1 * s, seeds=[1, 2], include_default=True
+    )
     text = json.dumps(result.to_json(), allow_nan=False)
     again = Confirmation.from_json(text)
     assert json.dumps(again.to_json()) == text
