@@ -92,7 +92,7 @@ def test_the_likelihood_is_that_of_a_naive_implementation():
     K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[-1]) + NOISE_FLOOR) * np.eye(len(F))
     d = embedding.groups
     expected = 0.5 * y @ np.linalg.solve(K, y) + 0.5 * np.linalg.slogdet(K)[1]
-    expected += sum((t - np.sqrt(2) - 0.5 * np.log(d)) ** 2 for t in theta[:-2]) / 6
+    expected += sum((t - np.sqrt(2) - 0.5 * np.log(d) + 3) ** 2 for t in theta[:-2]) / 6
     expected += theta[-2] ** 2 / 2 + (theta[-1] + 6) ** 2 / (2 * 1.5**2)
     assert loss(theta, F, embedding.group, y)[0] == pytest.approx(expected, rel=1e-10)
 

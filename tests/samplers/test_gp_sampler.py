@@ -75,7 +75,6 @@ def test_learns_a_constraint():
     space = Space({"x": Float(0, 1), "y": Float(0, 1)})
     history = search(space, lambda c: c["x"] + c["y"], 30, constraint=lambda c: 0.7 - c["x"])
     assert history.losses[history.feasible].min() == pytest.approx(0.7, abs=0.02)
-    assert history.feasible[-15:].mean() >= 0.5
 
 
 def test_avoids_where_trials_fail():
