@@ -16,7 +16,6 @@ SQLite's settings, and why:
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import time
@@ -29,6 +28,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from ...errors import StorageBusy, StorageError
+from .forking import Running, watch
 
 T = TypeVar("T")
 
@@ -59,19 +59,10 @@ class Database:
     def __init__(self, url: sa.URL, timeout: float) -> None:
         self.url, self.timeout = url, timeout
         self.path = Path(url.database or "")
-        self._connect()
-        _open.add(self)
-
-    def _connect(self) -> None:
-        self._engine = _sqlite(self.url)
+        self._engine = _sqlite(url)
         self._reader = self._engine.execution_options(luthier_begin="BEGIN")  # shares the connections
         self._closing = weakref.finalize(self, self._engine.dispose)
-
-    def after_fork(self) -> None:
-        """Leave the parent's connections alone: SQLite forbids even to close them in a child."""
-        self._closing.detach()
-        _inherited.append(self._engine)
-        self._connect()
+        watch(self._engine)
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns, in a transaction that holds the write lock. It may run more than once.
@@ -91,7 +82,7 @@ class Database:
         pause, longest = _PAUSES
         while True:
             try:
-                with engine.begin() as connection:
+                with Running(), engine.begin() as connection:
                     return work(connection)
             except (exc.DBAPIError, sqlite3.Error) as error:
                 name = _error_name(error)
@@ -152,16 +143,3 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _error_name(error: BaseException) -> str:
     name: str = getattr(getattr(error, "orig", None) or error, "sqlite_errorname", "")
     return name
-
-
-_open: weakref.WeakSet[Database] = weakref.WeakSet()
-_inherited: list[sa.Engine] = []  # kept, so that nothing closes them
-
-
-def _after_fork() -> None:
-    for database in list(_open):
-        database.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

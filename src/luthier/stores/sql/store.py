@@ -320,6 +320,8 @@ def _sqlite_url(url_or_path: str | Path) -> sa.URL:
                 f"storage {url.render_as_string()} is not supported: give a path (study.db), a URL of SQLite "
                 "(sqlite:///study.db), or None for memory"
             )
+    if url.query:
+        raise StorageError(f"storage {url.render_as_string()} takes no options: drop what follows the question mark")
     if url.database in (None, "", ":memory:"):
         raise StorageError("a SQLite database in memory is no storage for a study: give a file, or storage=None")
     return url

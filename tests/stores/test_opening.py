@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from luthier.errors import SchemaTooNew, StorageBusy, StorageError
+from luthier.stores import MemoryStore, Store, open_store
+from luthier.stores.sql import SqlStore
+from luthier.testing.stores import new_study
+
+
+def test_none_is_memory_and_a_store_passes_through() -> None:
+    store = open_store()
+    assert isinstance(store, MemoryStore)
+    assert open_store(store) is store
+
+
+@pytest.mark.parametrize("form", ["path", "text", "url"])
+def test_path_and_url_name_the_same_file(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "größe #1?.db" if form != "url" else tmp_path / "study.db"
+    forms: dict[str, str | Path] = {"path": path, "text": str(path), "url": f"sqlite:///{path}"}
+    store = open_store(forms[form])
+    assert isinstance(store, SqlStore)
+    new_study(store)
+    again = SqlStore(store.url)
+    assert [study.name for study in again.studies()] == ["study"]
+    assert path.is_file()
+    again.close()
+    store.close()
+
+
+def test_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("study.db").close()
+    assert (tmp_path / "study.db").is_file()
+
+
+def test_import_and_memory_need_no_sqlalchemy() -> None:
+    code = (
+        "import sys, luthier.stores as s; s.open_store();"
+        "assert not {'sqlalchemy', 'alembic'} & set(sys.modules), 'loaded'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_current_file_opens_without_alembic(tmp_path: Path) -> None:
+    open_store(tmp_path / "study.db").close()
+    code = (
+        "import sys, luthier.stores as s; s.open_store(sys.argv[1]).close();"
+        "assert 'sqlalchemy' in sys.modules and 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "study.db")], check=True)
+
+
+def refused(storage: str | Path, kind: type[StorageError] = StorageError) -> str:
+    with pytest.raises(StorageError) as caught:
+        open_store(storage)
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+def test_other_databases_are_not_supported() -> None:
+    message = refused("postgresql://me:secret@host/db")
+    assert "postgresql://me:***@host/db is not supported" in message
+    assert "sqlite:///study.db" in message
+    assert "is not supported" in refused("nonsense://x")
+    assert "sqlite:///study.db" in refused("://")
+
+
+@pytest.mark.parametrize("name", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])
+def test_sqlite_in_memory_is_no_storage(name: str) -> None:
+    assert "storage=None" in refused(name)
+
+
+def test_folder(tmp_path: Path) -> None:
+    message = refused(tmp_path)
+    assert f"{tmp_path} is a folder" in message
+    assert str(tmp_path / "study.db") in message
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    message = refused(tmp_path / "no" / "study.db")
+    assert f"no folder {tmp_path / 'no'}" in message
+    assert not (tmp_path / "no").exists()
+
+
+def test_path_under_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert f"{tmp_path / 'file'} is a file, not a folder" in refused(tmp_path / "file" / "study.db")
+
+
+def test_folder_that_cannot_be_written_to() -> None:
+    message = refused("/proc/study.db")  # where even root cannot write; elsewhere than on Linux there is no such folder
+    assert "/proc/study.db" in message
+    assert "may be read and written" in message or "no folder /proc" in message
+
+
+def test_file_that_may_only_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    store = open_store(path)
+    name = new_study(store)
+    store.close()
+
+    def forbid(connection: sqlite3.Connection, _record: object) -> None:  # root may write whatever the mode says
+        connection.execute("PRAGMA query_only=1").close()
+
+    event.listen(Engine, "connect", forbid)
+    try:
+        store = open_store(path)
+        assert store.study(name).name == name
+        with pytest.raises(StorageError, match=r"study\.db: it may only be read: allow writing"):
+            store.ask(name, "me", "1")
+        store.close()
+    finally:
+        event.remove(Engine, "connect", forbid)
+
+
+def test_options_in_the_url(tmp_path: Path) -> None:
+    assert "takes no options" in refused(f"sqlite:///{tmp_path}/study.db?mode=ro")
+
+
+def test_file_that_is_not_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough for one " * 50)
+    message = refused(path)
+    assert f"{path}: it is not a database: give another path" in message
+    assert path.read_text().startswith("not a database")
+
+
+def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    store = open_store(tmp_path / "study.db")
+    new_study(store)
+    store.close()
+
+
+def test_database_of_another_program(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    message = refused(path)
+    assert f"{path} is a database of another program (it has songs)" in message
+    assert path.read_bytes() == before
+
+
+def set_version(path: Path, version: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE luthier_schema_version SET version_num = ?", (version,))
+    connection.close()
+
+
+def test_newer_schema(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    open_store(path).close()
+    set_version(path, "99")
+    before = path.read_bytes()
+    message = refused(path, SchemaTooNew)
+    assert f"{path} has schema 99" in message
+    assert "upgrade Luthier" in message
+    assert path.read_bytes() == before
+
+
+def test_schema_that_no_luthier_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    open_store(path).close()
+    set_version(path, "abc")
+    assert "schema is 'abc'" in refused(path)
+
+
+def test_file_locked_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    open_store(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageBusy, match=r"study\.db stayed locked"):
+        SqlStore(path, timeout=0.05)
+    other.close()
+
+
+def test_closed_and_failed_stores_leave_no_file_open(tmp_path: Path) -> None:
+    def opened() -> list[str]:
+        found = []
+        for fd in Path("/proc/self/fd").iterdir():
+            try:
+                found.append(os.readlink(fd))
+            except FileNotFoundError:  # the listing's own
+                continue
+        return [name for name in found if name.startswith(str(tmp_path))]
+
+    store: Store = open_store(tmp_path / "study.db")
+    new_study(store)
+    assert opened()
+    store.close()
+    set_version(tmp_path / "study.db", "99")
+    refused(tmp_path / "study.db", SchemaTooNew)
+    assert opened() == []
+    set_version(tmp_path / "study.db", "1")
+    store = open_store(tmp_path / "study.db")
+    del store  # forgotten, not closed
+    assert opened() == []
