@@ -6,3 +6,4 @@ from .grid import GridSampler as GridSampler
 from .protocol import Sampler as Sampler
 from .qmc import QMCSampler as QMCSampler
 from .random import RandomSampler as RandomSampler
+from .tpe import TPESampler as TPESampler

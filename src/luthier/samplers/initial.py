@@ -41,7 +41,7 @@ def startup(
     Raises:
         SpaceError: hardly anything satisfies the space's `require`.
     """
-    counted = history.is_state(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    counted = (history.states >= TrialState.RUNNING) & (history.states <= TrialState.PRUNED)
     if int(np.count_nonzero(counted)) >= startup_trials:
         return None
     if len(space) == 0:

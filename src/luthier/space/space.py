@@ -251,14 +251,12 @@ class Space:
         A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
         """
         X = np.array(X, dtype=np.float64)
+        X = np.where(np.isnan(X), np.where(self.is_choice, 0.0, 0.5), X)
+        X = np.clip(X, 0.0, np.where(self.is_choice, self.sizes - 1, 1.0))
+        X[:, self.is_choice] = np.round(X[:, self.is_choice])
         for j, domain in enumerate(self.domains):
-            if isinstance(domain, Choice):
-                X[:, j] = np.clip(np.round(X[:, j]), 0, domain.size - 1)
-                X[:, j] = np.where(np.isnan(X[:, j]), 0.0, X[:, j])
-            else:
-                X[:, j] = np.clip(np.where(np.isnan(X[:, j]), 0.5, X[:, j]), 0.0, 1.0)
-                if domain.size is not None:
-                    X[:, j] = self._snapped(X, self.names[j])
+            if domain.size is not None and not isinstance(domain, Choice):
+                X[:, j] = self._snapped(X, self.names[j])
         if not self.is_flat:
             X[~self.active(X)] = np.nan
         return X

@@ -1,0 +1,3 @@
+"""The tree-structured Parzen estimator."""
+
+from .sampler import TPESampler as TPESampler

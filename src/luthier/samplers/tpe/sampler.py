@@ -1,0 +1,140 @@
+"""Tree-structured Parzen estimator, multivariate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...history import History
+from ...space import Space
+from ...space.domains import Floats
+from ...trial import Configuration
+from ..initial import default_startup_trials, startup
+from .density import Parzen
+from .ranking import n_ranked, split
+
+_MAX_GOOD = 25
+_MAX_BAD = 1000  # rows of the bad density: a suggestion costs the same after 1,000 and 100,000 trials
+_WIDTH = 0.15  # of a kernel, relative to a spread like that of uniform points, before it shrinks with n
+_MIN_WIDTH = 0.01
+_ROUNDS = 10  # of candidates until one satisfies `require`
+_LAST_RESORT = 256  # uniform points that are tried when every candidate was tried before
+
+
+@dataclass(frozen=True)
+class TPESampler:
+    """Models where the good trials are and where the others are, and tries what is likelier among the good.
+
+    One joint density over all parameters for each side, with a kernel for every trial; so it sees how
+    parameters go together. A conditional parameter is modelled by the trials that had it. Running trials count
+    as bad (constant liar), so that parallel workers spread out, and so do failed ones. A pruned trial
+    ranks after every complete one, by how far it came; an infeasible one after those, by its violation. With
+    several objectives trials are ranked by non-domination. What was tried is not tried again while
+    anything else is found.
+
+    Sources: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization"; Falkner et al. 2018 (BOHB,
+    arXiv 1807.01774) for the joint density; Watanabe 2023 (arXiv 2304.11127) for what its parts do.
+
+    Args:
+        startup_trials: trials of the initial design; by default max(5, min(2d, 15)) for d parameters.
+        candidates: points drawn from the good density, of which the best is taken. More makes it greedier.
+        gamma: share of the trials that count as good, at most 25 of them.
+        prior_weight: weight of the uniform component, where an average trial weighs 1.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    startup_trials: int | None = None
+    candidates: int = 24
+    gamma: float = 0.1
+    prior_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.startup_trials is not None and self.startup_trials < 1:
+            raise ValueError(f"startup_trials={self.startup_trials} must be at least 1, or None")
+        if self.candidates < 1:
+            raise ValueError(f"candidates={self.candidates} must be at least 1")
+        if not 0 < self.gamma < 1:
+            raise ValueError(f"gamma={self.gamma} must lie between 0 and 1")
+        if not 0 < self.prior_weight < math.inf:
+            raise ValueError(f"prior_weight={self.prior_weight} must be positive")
+
+    def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
+        """n configurations to try next; see `Sampler`. In a batch, each counts as running for the next."""
+        startup_trials = default_startup_trials(space) if self.startup_trials is None else self.startup_trials
+        initial = startup(space, history, rng, n, startup_trials)
+        if initial is not None:
+            return initial
+        n_good = min(math.ceil(self.gamma * n_ranked(history)), _MAX_GOOD)
+        parts = split(history, n_good, _MAX_BAD)
+        good = self._density(space, _known(space, history.X[parts.good]), _rank_weights(len(parts.good)))
+        bad = _known(space, history.X[parts.bad])
+        found: Floats = np.empty((0, len(space)))
+        for _ in range(n):
+            rows = np.concatenate([bad, found])
+            others = self._density(space, rows, np.ones(len(rows)))
+            points = self._candidates(space, good, rng)
+            score = good.log_density(points) - others.log_density(points)  # Bergstra 2011, equation (3)
+            new = _first_new(space, points[np.argsort(-score, kind="stable")], history.X, found, rng)
+            found = np.concatenate([found, new[None, :]])
+        return space.decode(found)
+
+    def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
+        n = max(len(X), 1)
+        there = ~np.isnan(X)
+        count = there.sum(axis=0)  # (d,)
+        mean = np.where(there, X, 0.0).sum(axis=0) / np.maximum(count, 1)
+        squares = np.where(there, (X - mean) ** 2, 0.0).sum(axis=0)
+        spread = np.sqrt(12 * (squares + 1 / 12) / (count + 1))  # with one uniform point as a prior; 1 if uniform
+        widths = _WIDTH * n ** (-1 / (len(space) + 4)) * spread  # Scott's rule
+        widths = np.maximum(widths, np.maximum(_MIN_WIDTH, 0.3 / space.sizes))  # neighbouring values stay in reach
+        sizes = np.where(space.is_choice, space.sizes, 1.0)
+        return Parzen(space, X, weights, self.prior_weight, widths, smoothing=sizes / (n + sizes))
+
+    def _candidates(self, space: Space, good: Parzen, rng: np.random.Generator) -> Floats:
+        """Points (c, d) that satisfy the space, c at least 1."""
+        if not space.require:
+            return space.snap(good.sample(rng, self.candidates))
+        found: list[Floats] = []
+        for _ in range(_ROUNDS):
+            X = space.snap(good.sample(rng, self.candidates))
+            found.append(X[space.feasible(X)])
+            if sum(map(len, found)) >= self.candidates:
+                break
+        X = np.concatenate(found)[: self.candidates]
+        return X if len(X) else space.sample(rng, self.candidates)
+
+
+def _known(space: Space, X: Floats) -> Floats:
+    """Rows without coordinates outside [0, 1], which come from another range: they count as missing."""
+    outside = ((X < -1e-9) | (X > 1 + 1e-9)) & ~space.is_choice
+    return np.where(outside, np.nan, X)
+
+
+def _rank_weights(n: int) -> Floats:
+    """(n,) weights of the good trials, best first: log-linear in the rank, 1 on average."""
+    weights: Floats = np.log(n + 1.5) - np.log(np.arange(1, n + 1))
+    return weights / weights.mean() if n else weights
+
+
+def _first_new(space: Space, points: Floats, tried: Floats, also: Floats, rng: np.random.Generator) -> Floats:
+    """The first of the points, best first, that was not tried; else a uniform one that was not; else the first."""
+    columns = np.argsort(-space.sizes, kind="stable")  # continua first: a repetition there is rare, so this is quick
+    for batch in (points, None):
+        for row in space.sample(rng, _LAST_RESORT) if batch is None else batch:
+            if not (_contains(tried, row, columns) or _contains(also, row, columns)):
+                return np.asarray(row)
+    return np.asarray(points[0])
+
+
+def _contains(X: Floats, row: Floats, columns: np.typing.NDArray[np.intp]) -> bool:
+    """Whether one row of X is `row`, NaN equal to NaN."""
+    for j in columns.tolist():
+        column, u = X[:, j], row[j]
+        X = X[np.isnan(column) if u != u else np.abs(column - u) < 1e-9]
+        if len(X) == 0:
+            return False
+    return len(X) > 0
