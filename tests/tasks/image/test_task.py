@@ -242,6 +242,12 @@ def test_the_default_space(shape: tuple[int, int, int]) -> None:
     assert "rotation" not in default_space(shape, False)
 
 
+def test_few_images_get_small_batches() -> None:
+    sizes = {n: default_space((1, 8, 8), examples=n).parameters["batch_size"] for n in (50, 600, 1080, 50_000)}
+    assert {n: domain.labels[-1] for n, domain in sizes.items()} == {50: 16, 600: 32, 1080: 64, 50_000: 256}
+    assert {n: domain.default for n, domain in sizes.items()} == {50: 16, 600: 32, 1080: 64, 50_000: 64}
+
+
 def test_every_parameter_of_the_space_trains() -> None:
     task = ImageTask(stripes(60), epochs=1)
     for params in task.space.decode(task.space.sample(np.random.default_rng(0), 6)):

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...errors import LeaseLost, TrainingError, TrialPruned
-from ...space import Choice, Domain, Float, Space
+from ...space import Choice, Domain, Float, Ordinal, Space
 from ...train import EpochResult, FitResult, TrainSettings, fit, predict, seeded, threads, training_space
 from ..epoch_log import EpochLog
 from .augment import Augmentation, augmentation_space
 from .data import KNOWN, ImageData, load_images
 from .network import CnnSettings, build_cnn, count_parameters, network_space
 from .split import Prepared, prepare
+
+_STEPS = 16  # an epoch of fewer steps teaches too little to be worth trying
 
 
 class LiveTrial(Protocol):
@@ -136,7 +138,9 @@ class ImageTask:
     @cached_property
     def space(self) -> Space:
         """What is searched; `space.defaults()` is the baseline."""
-        return self.search if self.search is not None else default_space(self.prepared.shape, self.augment)
+        if self.search is not None:
+            return self.search
+        return default_space(self.prepared.shape, self.augment, len(self.prepared.train))
 
     def build(self, params: Mapping[str, Any], seed: int = 0) -> nn.Module:
         """The untrained network of a configuration."""
@@ -264,16 +268,20 @@ def _forget(checkpoint: Path | None) -> None:
         EpochLog(checkpoint).remove()
 
 
-def default_space(shape: tuple[int, int, int], augment: Literal["auto"] | bool = "auto") -> Space:
-    """Network, training and augmentation for images of shape (c, h, w): about 14 parameters.
+def default_space(
+    shape: tuple[int, int, int], augment: Literal["auto"] | bool = "auto", examples: int = 10_000
+) -> Space:
+    """Network, training and augmentation for that many training images of shape (c, h, w): about 14 parameters.
 
     The defaults are a plain baseline: two blocks of 32 and 64 channels with batch normalisation, a hidden layer of
     128 units, dropout, AdamW at 0.001, batches of 64, no augmentation.
     """
+    batches = [size for size in (16, 32, 64, 128, 256) if size == 16 or examples // size >= _STEPS]
     training = training_space(
-        "batch_size",
-        "optimizer",
-        learning_rate=Float(1e-4, 1e-1, log=True, default=1e-3),  # below, few epochs teach nothing
+        *("batch_size", "optimizer", "learning_rate", "schedule"),
+        batch_size=Ordinal(batches, default=min(64, batches[-1])),
+        optimizer=Choice(["sgd", "adamw", "rmsprop"], default="adamw"),  # adam is adamw while weight decay is 0
+        learning_rate=Float(3e-4, 3e-2, log=True, default=1e-3),  # below, few epochs teach nothing
         schedule=Choice(["constant", "step", "exponential", "cosine"], default="constant"),
     )
     changes: dict[str, Domain] = {}
