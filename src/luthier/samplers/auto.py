@@ -6,19 +6,32 @@ import numpy as np
 
 from ..history import History
 from ..space import Space
-from ..trial import Configuration
+from ..trial import Configuration, TrialState
 from .gp import GPSampler
+from .tpe import TPESampler
+
+_GP_TRIALS = 200  # finished trials up to which a Gaussian process is asked: its cost grows with their cube
+_GP_DIMENSIONS = 50  # parameters beyond which it learns too little from so few trials
 
 
 class AutoSampler:
-    """Chooses by itself, so that nobody has to: an initial design, then a Gaussian process."""
+    """Chooses by itself: an initial design, a Gaussian process up to 200 trials, then TPE.
+
+    Spaces of more than 50 parameters go to TPE after the initial design. All three see all trials, so nothing
+    is lost at a change.
+
+    Not safe for threads by itself: a study calls its sampler under its lock.
+    """
 
     def __init__(self) -> None:
         self._gp = GPSampler()
+        self._tpe = TPESampler()
 
     def __repr__(self) -> str:
         return "AutoSampler()"
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
         """n configurations to try next; see `Sampler`."""
-        return self._gp.suggest(space, history, rng, n)
+        finished = int(np.count_nonzero(history.states >= TrialState.COMPLETE))
+        use_gp = finished <= _GP_TRIALS and len(space) <= _GP_DIMENSIONS
+        return (self._gp if use_gp else self._tpe).suggest(space, history, rng, n)

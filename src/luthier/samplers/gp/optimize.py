@@ -13,11 +13,11 @@ from .acquisition import Acquisition
 from .kernel import Embedding
 
 _ENUMERABLE = 1000  # spaces of at most so many points are looked through
-_UNIFORM = 512
-_LOCAL = 100  # perturbations of each incumbent
-_REFINED = 8
+_UNIFORM = 400
+_LOCAL = 60  # perturbations of each incumbent
+_REFINED = 6
 _CONTINUUM = 20  # a number with more values moves along the gradient and is rounded; others are exchanged
-_ITERATIONS = 20
+_ITERATIONS = 12
 _SAME = 1e-10  # far above the rounding of a projection, far below what tells configurations apart
 
 
@@ -118,16 +118,20 @@ class _Search:
         """The best snapped row after gradient steps alternated with exchanges of discrete values."""
         if len(D) == 0:  # every candidate was tried: the space is small or hardly anything is allowed
             return self.best(self.space.sample(self.rng, _ENUMERABLE))
-        values = self.values(D)
-        for kept in (_REFINED, _REFINED // 3) if len(self.discrete) else (_REFINED,):
-            order = np.argsort(-values, kind="stable")[:kept]
-            D, values = D[order], values[order]
-            moved = self._climb(D)
-            D, values = _better(D, values, moved[None], self.values(moved)[None])
-            if len(self.discrete):
-                stacks = np.stack(list(self._exchanges(D)))  # (e, m, d)
-                D, values = _better(D, values, stacks, self.values(stacks.reshape(-1, D.shape[1])).reshape(-1, len(D)))
+        D, values = self._climbed(D, self.values(D))
+        if len(self.discrete):
+            stacks = np.stack(list(self._exchanges(D)))  # (e, m, d)
+            before = values
+            D, values = _better(D, values, stacks, self.values(stacks.reshape(-1, D.shape[1])).reshape(-1, len(D)))
+            best = np.argsort(-values, kind="stable")[: _REFINED // 3]
+            again = best[values[best] > before[best]]  # where an exchange helped, the continua may move again
+            if len(again):
+                D[again], values[again] = self._climbed(D[again], values[again])
         return np.asarray(self.space.snap(D[[int(np.argmax(values))]])[0])
+
+    def _climbed(self, D: Floats, values: Floats) -> tuple[Floats, Floats]:
+        moved = self._climb(D)
+        return _better(D, values, moved[None], self.values(moved)[None])
 
     def _climb(self, D: Floats) -> Floats:
         """Rows moved up the acquisition along their active continua by one L-BFGS-B over all of them.

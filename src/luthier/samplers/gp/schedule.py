@@ -20,7 +20,7 @@ from .fit import fit, starts
 from .kernel import Embedding
 
 _PERIOD = 8
-_FRESH, _WARM = 40, 12  # iterations of L-BFGS
+_FRESH, _WARM = 30, 6  # iterations of L-BFGS
 _KEPT = 256  # fits in the cache
 ACTIVE = 500  # observations a process takes at most
 
