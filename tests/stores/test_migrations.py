@@ -4,6 +4,7 @@ import math
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from luthier.errors import StorageError
 from luthier.stores import Result, Store, StudyRecord
 from luthier.stores.sql import SqlStore, migrate, tables
 from luthier.testing.stores import DONE, HOUR, in_threads, new_study, trials
-from luthier.trial import TrialState
+from luthier.trial import Configuration, TrialState
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "store-1.db"
 
@@ -96,12 +97,15 @@ def check_golden(store: Store) -> None:
 def make_golden(path: Path) -> None:
     """How the golden file was made; a new schema gets a new file, and the old ones stay."""
     store = SqlStore(path)
-    parameters = {"x": {"type": "float", "low": 0.0, "high": 1.0}, "kind": {"type": "choice", "choices": ["a", "b"]}}
+    parameters: dict[str, dict[str, Any]] = {
+        "x": {"type": "float", "low": 0.0, "high": 1.0},
+        "kind": {"type": "choice", "choices": ["a", "b"]},
+    }
     space = {"format": 1, "parameters": {}, "require": []}
     attrs = {"user": {"name": "größe"}, "bound": -math.inf}
     store.create_study(StudyRecord("golden", ("minimize", "maximize"), 2**70, space, parameters, attrs))
     tokens = [store.ask("golden", "me", f"client-{i}").token for i in range(4)]
-    params = {"x": 0.1, "n": 3, "kind": "a", "on": True, "none": None}
+    params: Configuration = {"x": 0.1, "n": 3, "kind": "a", "on": True, "none": None}
     store.write("golden", 0, tokens[0], params=params, reports=[(1, 0.5), (2, math.inf), (3, math.nan)])
     result = Result(TrialState.COMPLETE, (0.125, -3.5), (0.0, -1.0))
     store.tell("golden", 0, tokens[0], result, attrs={"k": [1, 2.5]}, note={"sampler": "x"})

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 from luthier.errors import SchemaTooNew, StorageBusy, StorageError
 from luthier.stores import MemoryStore, Store, open_store
-from luthier.stores.sql import SqlStore
+from luthier.stores.sql import SqlStore, database
 from luthier.testing.stores import new_study
 
 
@@ -140,15 +140,22 @@ def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
     store.close()
 
 
-def test_database_of_another_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wal_is_safe", [True, False])
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_database_of_another_program(
+    tmp_path: Path, journal: str, wal_is_safe: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_WAL_IS_SAFE", (3, 0, 0) if wal_is_safe else (99, 0, 0))
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA journal_mode={journal}")
         connection.execute("CREATE TABLE songs (title TEXT)")
     connection.close()
     before = path.read_bytes()
     message = refused(path)
     assert f"{path} is a database of another program (it has songs)" in message
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def set_version(path: Path, version: str) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import event
 
 from luthier.errors import StorageBusy, StorageError
 from luthier.stores import Result, Store
-from luthier.stores.sql import SqlStore
+from luthier.stores.sql import SqlStore, database
 from luthier.stores.sql.tables import RECORD
 from luthier.testing.store_machine import store_machine
 from luthier.testing.stores import DONE, HOUR, SharedStoreContract, in_threads, new_study, trials
@@ -73,7 +75,8 @@ def test_text_in_the_file_is_strict_json(store: SqlStore, tmp_path: Path) -> Non
     assert row == (1, 1, 1, '{"x":{"$float":"-inf"}}')
 
 
-def test_each_commit_waits_for_the_disk_and_the_journal_fits_the_version(store: SqlStore) -> None:
+def settings_in_use(work: Callable[[], object]) -> dict[str, object]:
+    """Settings of the connection that commits what `work` does."""
     found: dict[str, object] = {}
 
     @event.listens_for(sa.Engine, "commit")
@@ -82,13 +85,41 @@ def test_each_commit_waits_for_the_disk_and_the_journal_fits_the_version(store: 
             found[name] = connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
     try:
-        new_study(store)
+        work()
     finally:
         event.remove(sa.Engine, "commit", look)
-    assert found == {
-        "synchronous": 2,
-        "journal_mode": "wal" if sqlite3.sqlite_version_info >= (3, 51, 3) else "persist",
-    }
+    return found
+
+
+def test_commits_wait_for_the_disk_and_the_journal_fits_the_version(store: SqlStore) -> None:
+    journal = "wal" if sqlite3.sqlite_version_info >= (3, 51, 3) else "persist"
+    assert settings_in_use(lambda: new_study(store)) == {"synchronous": 2, "journal_mode": journal}
+
+
+@pytest.mark.parametrize("then", [(3, 0, 0), (99, 0, 0)])
+def test_both_journals_serve_several_handles_and_forks(
+    tmp_path: Path, then: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under this SQLite or a newer or older one, whatever the file was made with."""
+    for now in ((3, 0, 0), (99, 0, 0)):
+        monkeypatch.setattr(database, "_WAL_IS_SAFE", now)
+        first = SqlStore(tmp_path / f"{now}.db")
+        name = new_study(first)
+        told = first.tell(name, 0, first.ask(name, "me", "1").token, DONE)
+        first.close()
+        monkeypatch.setattr(database, "_WAL_IS_SAFE", then)
+        store, other = SqlStore(first.url), SqlStore(first.url)
+        journal = "wal" if then == (3, 0, 0) else "persist"
+        used = settings_in_use(partial(other.ask, name, "me", "2"))
+        assert used == {"synchronous": 2, "journal_mode": journal}
+        child = multiprocessing.get_context("fork").Process(target=store.ask, args=(name, "child", "3"))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        assert other.changes(name, 0)[1][0] == told
+        assert [trial.owner for trial in trials(store, name)] == ["me", "me", "child"]
+        store.close()
+        other.close()
 
 
 def test_locked_file_is_waited_for_until_the_deadline(store: SqlStore, tmp_path: Path) -> None:

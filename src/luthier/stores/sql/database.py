@@ -33,7 +33,7 @@ from .forking import Running, watch
 T = TypeVar("T")
 
 _BUSY_MS = 20
-_PAUSES = 0.001, 0.05  # seconds: the first and the longest mean wait for a lock
+_PAUSES = 0.001, 0.01  # seconds: the first and the longest mean wait for a lock
 _WAL_IS_SAFE = (3, 51, 3)
 _JOURNAL_BYTES = 2**20
 
@@ -59,10 +59,17 @@ class Database:
     def __init__(self, url: sa.URL, timeout: float) -> None:
         self.url, self.timeout = url, timeout
         self.path = Path(url.database or "")
-        self._engine = _sqlite(url)
+        self._settings = ["synchronous=FULL"]
+        self._engine = _sqlite(url, self._settings)
         self._reader = self._engine.execution_options(luthier_begin="BEGIN")  # shares the connections
         self._closing = weakref.finalize(self, self._engine.dispose)
         watch(self._engine)
+
+    def set_journal(self) -> None:
+        """Choose the journal; not before the file is known to be ours, because the choice is written into it."""
+        journal = "WAL" if sqlite3.sqlite_version_info >= _WAL_IS_SAFE else "PERSIST"
+        self._settings += [f"journal_mode={journal}", f"journal_size_limit={_JOURNAL_BYTES}"]
+        self._engine.dispose()  # connections take their settings as they are made
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns, in a transaction that holds the write lock. It may run more than once.
@@ -120,17 +127,16 @@ class Database:
         self._closing()
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _sqlite(url: sa.URL, settings: list[str]) -> sa.Engine:
     engine = sa.create_engine(
         url,
         connect_args={"isolation_level": None, "timeout": _BUSY_MS / 1000},  # None: no BEGIN but ours
         max_overflow=-1,  # as many threads as there are: waiting is the lock's business
     )
-    journal = "WAL" if sqlite3.sqlite_version_info >= _WAL_IS_SAFE else "PERSIST"
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
-        for setting in (f"journal_mode={journal}", f"journal_size_limit={_JOURNAL_BYTES}", "synchronous=FULL"):
+        for setting in settings:
             connection.execute(f"PRAGMA {setting}").close()
 
     @event.listens_for(engine, "begin")

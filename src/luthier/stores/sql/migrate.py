@@ -25,7 +25,9 @@ def prepare(database: Database) -> None:
         SchemaTooNew: a newer Luthier wrote it.
         StorageError: it belongs to another program, or cannot be used.
     """
-    if database.read(lambda connection: _version(connection, database.path)) == SCHEMA:
+    version = database.read(lambda connection: _version(connection, database.path))
+    database.set_journal()
+    if version == SCHEMA:
         return  # without Alembic, which takes longer to import than all the rest
 
     def upgrade(connection: sa.Connection) -> None:
