@@ -1,0 +1,1 @@
+"""One file per tuner, each written the way its own users would call it."""
