@@ -21,6 +21,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,14 +114,13 @@ class Database:
     def back_up(self, copy: Path) -> None:
         """Copy the whole database to a file, in place of what is there; whole or not at all."""
         part = copy.with_name(copy.name + ".part")
-        part.unlink(missing_ok=True)
-        source, target = sqlite3.connect(self.path), sqlite3.connect(part)
         try:
-            source.backup(target)
-        finally:
-            source.close()
-            target.close()
-        part.replace(copy)
+            part.unlink(missing_ok=True)
+            with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(part)) as target:
+                source.backup(target)
+            part.replace(copy)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be copied to {copy}, so it is left as it is: {error}") from error
 
     def close(self) -> None:
         """Close all connections."""

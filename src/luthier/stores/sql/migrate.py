@@ -36,7 +36,7 @@ def prepare(database: Database) -> None:
             return  # another process was first
         if version is not None:
             database.back_up(database.path.with_name(f"{database.path.name}.backup-{version}"))
-        _run_migrations(connection)
+        _run_migrations(connection, database.path)
 
     with _one_at_a_time:
         database.write(upgrade)
@@ -59,12 +59,16 @@ def _version(connection: sa.Connection, path: Path) -> int | None:
     return version
 
 
-def _run_migrations(connection: sa.Connection) -> None:
+def _run_migrations(connection: sa.Connection, path: Path) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     config.attributes["version_table"] = VERSION_TABLE
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(f"{path} cannot be brought to schema {SCHEMA} and is left as it is: {error}") from error
