@@ -17,7 +17,7 @@ _FAR = -50.0  # below, the asymptotic series is exact to 1e-10 and the closed fo
 def log_h(z: Floats) -> tuple[Floats, Floats, Floats]:
     """ln h(z), Φ(z)/h(z) and φ(z)/h(z) for h = φ(z) + z Φ(z), without loss of digits for any z.
 
-    Below -1 by the Mills ratio Φ/φ = √(π/2) erfcx(-z/√2), so that h = φ(z) (1 + z Φ/φ) (Ament et al. 2023, eq. 9).
+    Below -1 by the Mills ratio Φ/φ = √(π/2) erfcx(-z/√2), so that h = φ(z) (1 + z Φ/φ) (Ament et al. 2023).
     """
     from scipy.special import ndtr
 

@@ -1,9 +1,10 @@
 """Hyperparameters of the Gaussian process: the maximum of likelihood times priors.
 
 θ = (ln ℓ of every group, ln σ², ln noise). Priors: ln ℓ ~ N(√2 + ½ ln d, 3) (Hvarfner et al. 2024,
-arXiv 2402.02229, eq. 8: length scales that grow with the dimension), ln σ² ~ N(0, 1),
-ln noise ~ N(-6, 1.5²). The maximum over ℓ is that of the density of ℓ itself, as in the paper, not of ln ℓ:
-it lies at 0.2 √d instead of 4 √d, and takes half as many trials on Hartmann-6, Rosenbrock and Ackley.
+arXiv 2402.02229: length scales that grow with the dimension), ln σ² ~ N(0, 1), ln noise ~ N(-6, 1.5²).
+The maximum over ℓ is that of the density of ℓ itself, not of ln ℓ: it lies at 0.2 √d instead of 4 √d.
+With the latter, the first suggestions lie in corners: after 30 trials (5 seeds) the mean regret was 1.08
+instead of 0.52 on Hartmann-6, 25.8 instead of 16.2 on Rosenbrock-4, 15.7 instead of 9.4 on Ackley-5.
 The noise has a floor of 1e-6 in units of the standardised values.
 """
 

@@ -211,7 +211,7 @@ def _candidates(space: Space, incumbents: Floats, rng: np.random.Generator) -> t
     d = len(space)
     numbers = ~space.is_choice
     spread = _dense(space, rng.random((_UNIFORM, d)))
-    # an eighth of them is pushed onto faces, where optima often lie; more costs where they do not (measured)
+    # an eighth of them is pushed onto faces, where optima often lie
     pushed = (rng.random((_UNIFORM // 8, d)) < rng.random((_UNIFORM // 8, 1))) & numbers
     spread[::8] = np.where(pushed, np.round(spread[::8]), spread[::8])
     if space.require:  # where little is allowed, uniform points are not

@@ -1,6 +1,6 @@
 """When hyperparameters are fitted, and from where: a pure function of the data that is cheap to go on with.
 
-A fit that starts at the last optimum is ten times cheaper than one that starts afresh, but what it finds
+A fit that starts at the last optimum is several times cheaper than one that starts afresh, but what it finds
 depends on the one before. So the sizes at which fits are made are fixed, every `_PERIOD`-th of them starts
 afresh, and those between start at the one before; each uses the first m observations alone. Whoever comes
 with n observations can therefore make the same chain of at most `_PERIOD` fits, whether or not the others

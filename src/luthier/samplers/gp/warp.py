@@ -81,7 +81,7 @@ def half_rank(y: Floats) -> Floats:
 
     The better half keeps its distances: they are what the search is after. Its spread below the median sets
     the spread of the rest, so one value of 1e30 counts as "worst" and no more (Song et al. 2024,
-    arXiv 2408.11527, section 4.1).
+    arXiv 2408.11527, half-rank warping).
     """
     from scipy.special import ndtri
 
@@ -115,7 +115,7 @@ def constraint_targets(c: Floats) -> tuple[Floats, float]:
 
 
 def chebyshev(losses: Floats, states: NDArray[np.int8], rng: np.random.Generator) -> Floats:
-    """Several objectives as one (n,) by random weights (Knowles 2006, ParEGO, eq. 2); NaN for a failure."""
+    """Several objectives as one (n,) by random weights (Knowles 2006, ParEGO); NaN for a failure."""
     done = states == COMPLETE
     total = np.full(len(losses), np.nan)
     if not done.any():
