@@ -410,7 +410,7 @@ def load_study(
         StorageError: the storage cannot be used.
         SpaceError: `space` is not that of the study.
     """
-    store = open_store(storage)
+    store = open_store(storage, must_exist=True)
     if study_name is None:
         names = [study.name for study in store.studies()]
         if len(names) != 1:

@@ -19,6 +19,11 @@ def error_console() -> Console:
     return Console(stderr=True)
 
 
+def output_console() -> Console:
+    """A console on stdout that cuts nothing: a wide table wraps in the terminal, and stays whole in a pipe."""
+    return Console(width=10_000)
+
+
 def print_json(data: Any) -> None:
     """JSON on stdout, for scripts."""
     sys.stdout.write(json.dumps(data, indent=2) + "\n")

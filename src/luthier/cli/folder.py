@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -73,6 +74,12 @@ class RunFolder:
         if not isinstance(found, int) or found > FORMAT:
             raise LuthierError(f"{path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
         return folder
+
+    def remove(self) -> None:
+        """Delete the run, and the folder above it if that is empty then."""
+        shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
 
     @property
     def exists(self) -> bool:

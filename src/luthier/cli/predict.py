@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from ..errors import LuthierError
-from .console import plain_table, print_json
+from .console import output_console, plain_table, print_json
 from .folder import RunFolder
 
 _SHOWN = 20  # rows on a terminal
@@ -17,15 +17,15 @@ _SHOWN = 20  # rows on a terminal
 def predict(
     run: Path = typer.Argument(help="A run's folder, or a folder with a saved model."),
     source: str = typer.Option(..., "--input", "-i", help="An `.npz` file of images, a folder of images, or an image."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="Write a CSV file: name, label, a probability per class."),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="A CSV file to write: name, label, a probability per class."
+    ),
     json: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
 ) -> None:
     """Classify images with the model of a run.
 
     Example: `luthier predict runs/digits --input images.npz --out labels.csv`
     """
-    from rich.console import Console
-
     from ..tasks.image import load_model
 
     folder = run
@@ -53,7 +53,7 @@ def predict(
             ]
         )
         return
-    console = Console()
+    console = output_console()
     table = plain_table("image", "label", "probability", "next", numbers=("probability",))
     for name, label, row in list(zip(names, labels, probabilities, strict=True))[:_SHOWN]:
         order = row.argsort()[::-1]

@@ -10,7 +10,7 @@ import typer
 from ..errors import LuthierError
 from ..study import Study, load_study
 from ..trial import TrialRecord, TrialState
-from .console import plain_table, print_json, short
+from .console import output_console, plain_table, print_json, short
 from .folder import RunFolder
 
 _RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
@@ -50,7 +50,7 @@ def trials(
             f"{t.seconds:.1f}" if t.seconds is not None else "",
             *(short(t.params.get(name, "")) for name in names),
         )
-    _stdout().print(table)
+    output_console().print(table)
 
 
 def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -> None:
@@ -76,7 +76,7 @@ def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -
     if json:
         print_json(found)
         return
-    console = _stdout()
+    console = output_console()
     console.print(f"trial {found['number']}: value {found['value']:.5g}", highlight=False)
     if found["confirmed"]:
         console.print(f"mean {found['mean']:.5g} over {len(found['runs'])} fresh seeds", highlight=False)
@@ -131,9 +131,3 @@ def trial_json(record: TrialRecord) -> dict[str, Any]:
         "attrs": dict(record.attrs),
         "error": record.error,
     }
-
-
-def _stdout() -> Any:
-    from rich.console import Console
-
-    return Console()

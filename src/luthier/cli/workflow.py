@@ -69,7 +69,7 @@ def tune_image(folder: RunFolder, settings: ImageSettings, jobs: int) -> dict[st
         _say_data(say, task)
     except DataError:
         if not folder.study.exists():
-            shutil.rmtree(folder.path)  # nothing was learned: leave nothing behind
+            folder.remove()  # nothing was learned: leave nothing behind
         raise
     study = create_study(
         study_name="image",

@@ -1,0 +1,184 @@
+"""The commands as a user runs them: real processes, real data, real kills."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import luthier as lt
+from luthier.samplers import RandomSampler
+
+QUICK = ("--epochs", "3", "--trials", "6", "--top", "2", "--seeds", "2", "--limit", "300")
+
+
+def luthier(*args, **options):
+    """Run the command; the completed process."""
+    command = [sys.executable, "-m", "luthier", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run on digits."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    done = luthier("tune", "image", "--data", "digits", "--out", folder, "--json", "--jobs", "2", *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_the_nine_steps_are_said(run):
+    _, done = run
+    titles = ["Problem and goal", "Data preparation", "Baseline", "Ranges", "Method", "Search", "Analysis", "Choice"]
+    titles.append("Check on the sealed test set")
+    places = [done.stderr.index(f"{i}/9  {title}") for i, title in enumerate(titles, 1)]
+    assert places == sorted(places)
+    assert "Test accuracy" in done.stderr and "6/6" in done.stderr
+
+
+def test_the_result_as_json(run):
+    folder, done = run
+    result = json.loads(done.stdout)
+    assert 0.5 < result["check"]["best"]["estimate"] <= 1 and result["check"]["n"] == 360
+    assert result["cost"]["trials"] == 6
+    assert {Path(result[k]).exists() for k in ("study", "report", "model")} == {True}
+    study = lt.load_study(storage=folder / "study.db")
+    assert len(study.trials) == 6 and study.trials[0].attrs["baseline"]
+    assert not list((folder / "checkpoints").glob("*")) if (folder / "checkpoints").exists() else True
+
+
+def test_trials_and_best(run):
+    folder, _ = run
+    listed = json.loads(luthier("trials", folder, "--json").stdout)
+    assert [t["number"] for t in listed] == list(range(6))
+    complete = json.loads(luthier("trials", folder, "--json", "--state", "complete", "--sort", "value").stdout)
+    values = [t["value"] for t in complete]
+    assert values == sorted(values, reverse=True)
+    assert "learning_rate" in luthier("trials", folder).stdout
+    found = json.loads(luthier("best", folder, "--json").stdout)
+    assert found["confirmed"] and len(found["runs"]) == 2 and "check" in found
+    assert "learning_rate" in luthier("best", folder).stdout
+    from_storage = json.loads(luthier("best", folder / "study.db", "--json").stdout)
+    assert not from_storage["confirmed"]
+
+
+def test_the_report_is_written_again(run):
+    folder, _ = run
+    (folder / "report.html").unlink()
+    done = luthier("report", folder)
+    assert done.returncode == 0 and "sealed" in (folder / "report.html").read_text(encoding="utf-8")
+    elsewhere = folder.parent / "other.html"
+    assert luthier("report", folder / "study.db", "--out", elsewhere).returncode == 0 and elsewhere.exists()
+
+
+def test_predict(run, tmp_path):
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    folder, _ = run
+    digits = load_digits()
+    np.savez(tmp_path / "images.npz", images=digits.images[:50].astype(np.uint8))
+    done = luthier("predict", folder, "--input", tmp_path / "images.npz", "--out", tmp_path / "labels.csv")
+    assert done.returncode == 0 and "30 more" in done.stdout
+    with (tmp_path / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert np.mean([row["label"] == str(y) for row, y in zip(rows, digits.target, strict=False)]) > 0.6
+    assert all(abs(sum(float(row[str(c)]) for c in range(10)) - 1) < 1e-4 for row in rows)
+    (tmp_path / "pictures").mkdir()
+    for i in range(3):
+        Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(tmp_path / "pictures" / f"{i}.png")
+    answers = json.loads(luthier("predict", folder, "--input", tmp_path / "pictures", "--json").stdout)
+    assert len(answers) == 3 and set(answers[0]) == {"name", "label", "probabilities"}
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("tune", "image"), "say what to learn from"),
+        (("tune", "image", "--data", "no-such-data"), "no-such-data"),
+        (("tune", "image", "--data", "digits", "--sampler", "magic"), "--sampler magic: choose one of auto, tpe"),
+        (("tune", "image", "--data", "digits", "--pruner", "magic"), "--pruner magic: choose one of median"),
+        (("tune", "image", "--data", "digits", "--augment", "magic"), "--augment magic: choose one of"),
+        (("tune", "image", "--data", "digits", "--jobs", "0"), "--jobs 0"),
+        (("tune", "image", "--data", "digits", "--resume", "--fresh"), "give one of them"),
+        (("tune", "image", "--out", "nowhere", "--resume"), "nowhere is not a run of Luthier"),
+        (("trials", "nowhere.db"), "nowhere.db"),
+        (("best", "."), "is not a run of Luthier"),
+        (("predict", "nowhere", "--input", "x.npz"), "nowhere is not a run of Luthier"),
+    ],
+)
+def test_errors_are_said_and_exit_with_1(args, message, tmp_path):
+    done = luthier(*args, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir()), "an error leaves nothing behind"
+
+
+def test_wrong_usage_exits_with_2():
+    done = luthier("tune", "image", "--trials", "many")
+    assert done.returncode == 2 and "--trials" in done.stderr
+    assert luthier("nonsense").returncode == 2
+
+
+def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(run):
+    folder, _ = run
+    done = luthier("tune", "image", "--data", "digits", "--out", folder, *QUICK)
+    assert done.returncode == 1 and "go on with --resume" in done.stderr
+    done = luthier("tune", "image", "--out", folder, "--resume", "--epochs", "9")
+    assert done.returncode == 1 and "was made with --epochs 3, not 9" in done.stderr
+    (folder.parent / "plain").mkdir()
+    (folder.parent / "plain" / "file").touch()
+    done = luthier("best", folder.parent / "plain")
+    assert done.returncode == 1 and "not a run of Luthier" in done.stderr
+
+
+def test_help_teaches():
+    for args, words in (
+        ((), ("tune", "predict", "trials", "best", "report", "Start here")),
+        (("tune", "image"), ("sealed test", "--resume", "--trials", "Examples")),
+    ):
+        done = luthier(*args, "--help", env={**os.environ, "COLUMNS": "120"})
+        assert done.returncode == 0 and all(word in done.stdout for word in words)
+    assert luthier("--version").stdout.strip() == lt.__version__
+
+
+def test_trials_of_any_study(tmp_path):
+    study = lt.create_study(storage=tmp_path / "s.db", sampler=RandomSampler(), directions=["minimize", "maximize"])
+    study.optimize(lambda t: (t.suggest_float("x", 0, 1), t.suggest_float("y", 0, 1)), n_trials=4)
+    assert len(json.loads(luthier("trials", tmp_path / "s.db", "--json").stdout)) == 4
+    front = json.loads(luthier("best", tmp_path / "s.db").stdout)
+    assert [t["number"] for t in front] == [t.number for t in study.best_trials]
+
+
+def test_killed_anywhere_and_resumed(tmp_path):
+    """SIGINT, then SIGKILLs, at moments spread over the run; then it ends as one that nobody touched."""
+    start = (sys.executable, "-m", "luthier", "tune", "image", "--out")
+    fresh = (*start, str(tmp_path / "cut"), "--data", "digits", *QUICK)
+    resume = (*start, str(tmp_path / "cut"), "--resume")
+    for command, seconds, number in (
+        (fresh, 6, signal.SIGINT),
+        (resume, 7, signal.SIGKILL),
+        (resume, 9, signal.SIGKILL),
+    ):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        if number is signal.SIGINT and process.returncode != 0:
+            assert process.returncode == 130 and "--resume" in said
+    done = luthier("tune", "image", "--out", tmp_path / "cut", "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    whole = luthier("tune", "image", "--out", tmp_path / "whole", "--data", "digits", "--json", *QUICK)
+    a, b = json.loads(done.stdout), json.loads(whole.stdout)
+    assert a["best"] == b["best"] and a["check"] == b["check"]
+    runs = [
+        [(t.params, t.values) for t in lt.load_study(storage=tmp_path / n / "study.db").trials]
+        for n in ("cut", "whole")
+    ]
+    assert runs[0] == runs[1]
