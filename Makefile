@@ -8,7 +8,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 # one BLAS thread in each test process: the tests themselves run in parallel
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test lint bench data browser clean
+.PHONY: env demo test lint bench bench-race bench-peers data browser clean
 
 env: $(STAMP)
 
@@ -33,6 +33,24 @@ lint: env
 
 bench: env
 	$(BIN)/python bench/overhead.py
+
+# tuners against each other: make bench-race ARGS="--peers luthier optuna-tpe --problems hpolib --seeds 5 --trials 50"
+# other commands: make bench-race RACE=table (or check, list)
+RACE ?= run
+bench-race: env
+	PYTHONPATH=bench $(BIN)/python -m race $(RACE) $(ARGS)
+
+# peers whose dependencies clash, each in an environment of its own; one that fails leaves nothing behind
+bench-peers: $(patsubst bench/race/environments/%.txt,.venv-peers/%/.installed,$(filter-out %.no-deps.txt,$(wildcard bench/race/environments/*.txt)))
+
+.venv-peers/%/.installed: bench/race/environments/%.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $< || { rm -rf $(@D); exit 1; }
+	if test -f $(<:.txt=.no-deps.txt); then \
+	  $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(<:.txt=.no-deps.txt) || \
+	    { rm -rf $(@D); exit 1; }; fi
+	touch $@
 
 # images of clothes, for `luthier tune image --data fashion-mnist` (Debian)
 data:

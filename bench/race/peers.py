@@ -5,6 +5,7 @@ What runs in a child is this same file: a child serves JSON lines on its pipes (
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -203,14 +204,13 @@ class _Remote:
             self._child.stdin.flush()
             reply: dict[str, Any] = json.loads(self._child.stdout.readline())
         except (OSError, ValueError) as error:
+            self._stop()
+            self._log.seek(0)
+            written = self._log.read()[-2000:].strip()
             self.close()
-            raise PeerCrashed(f"{self._name} ended: {self._tail()}") from error
+            raise PeerCrashed(f"{self._name} ended: {written}") from error
         self.seconds = reply["seconds"]
         return reply
-
-    def _tail(self) -> str:
-        self._log.seek(0)
-        return self._log.read()[-2000:]
 
     def ask(self) -> dict[str, Any]:
         found: dict[str, Any] = self._call({"ask": True})["config"]
@@ -219,14 +219,22 @@ class _Remote:
     def tell(self, config: Mapping[str, Any], loss: float) -> None:  # noqa: ARG002
         self._call({"loss": None if loss != loss else loss})
 
-    def close(self) -> None:
+    def _stop(self) -> None:
+        """Let the child end; kill it if it does not."""
         assert self._child.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it ended before us: what was left to write is lost with it
             self._child.stdin.close()
+        try:
             self._child.wait(timeout=30)
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+
+    def close(self) -> None:
+        self._stop()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+        self._log.close()
 
 
 def _serve(name: str, requests: IO[str], replies: IO[str]) -> None:

@@ -91,7 +91,7 @@ def _tree(c: Config) -> float:
 
 
 def _constrained(c: Config) -> float:
-    """x + y > 1, half the space, fails; the unconstrained optimum (0.8, 0.7) lies there, the feasible one on the edge."""
+    """Half the space, x + y > 1, fails; the optimum without the constraint lies there, the feasible one on the edge."""
     if c["x"] + c["y"] > 1:
         return math.inf
     return (c["x"] - 0.8) ** 2 + (c["y"] - 0.7) ** 2 + (c["z"] - 0.3) ** 2 + 0.5 * (c["w"] - c["z"] - 0.2) ** 2
@@ -129,7 +129,7 @@ ANALYTIC: dict[str, Problem] = {
         # the range is lopsided, so that a tuner that starts in the middle does not start at the optimum
         _problem("ackley20", Space({f"x{i}": Float(-5, 10) for i in range(20)}), _ackley, 0.0, 19.5),
         _problem("tree", _TREE, _tree, 0.1, 0.8),
-        _problem("constrained", Space({k: _UNIT for k in "xyzw"}), _constrained, 0.125, 2.42),
+        _problem("constrained", Space(dict.fromkeys("xyzw", _UNIT)), _constrained, 0.125, 2.42),
         _problem("diverging", _DIVERGING, _diverging, 0.0, 0.6, noise=0.002),
     )
 }

@@ -1,5 +1,6 @@
-"""LCBench: a surrogate of 2,000 networks per OpenML task (YAHPO Gym). Loss: 100 less the validation accuracy at epoch 52.
+"""LCBench: a surrogate (YAHPO Gym) of 2,000 networks per OpenML task.
 
+The loss is 100 less the validation accuracy at epoch 52.
 Only the ten development tasks are ever evaluated; the check of the harness reads three others, by random search alone.
 """
 
