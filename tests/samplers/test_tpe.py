@@ -163,7 +163,7 @@ def test_many_trials_cost_no_more_components(n: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sampler, "Parzen", Counting)
     history = history_of(BALL, n)
     TPESampler().suggest(BALL, history, np.random.default_rng(0), 1)
-    assert sizes == [25, 1000]
+    assert sizes == [25, 500]
 
 
 @pytest.mark.parametrize(

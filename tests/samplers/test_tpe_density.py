@@ -75,7 +75,7 @@ def test_it_is_its_definition(space: Space, n: int) -> None:
     density, X, weights = parzen(space, n)
     points = space.sample(np.random.default_rng(7), 20)
     expected = [math.log(slow_density(space, X, weights, 1.0, x)) for x in points]
-    np.testing.assert_allclose(density.log_density(points), expected, rtol=1e-8)
+    np.testing.assert_allclose(density.log_density(points), expected, atol=1e-6)  # that of its erf
 
 
 def test_without_rows_it_is_uniform() -> None:

@@ -39,7 +39,9 @@ SPACES: dict[str, Space] = {
     "steps": Space({"dropout": Float(0, 0.5, step=0.1), "layers": Int(2, 32, step=3), "depth": Int(1, 5)}),
     "choices": Space({"optimizer": Choice(["sgd", "adam", "lion"]), "nesterov": Choice([True, False, None])}),
     "ordinal": Space({"batch": Ordinal([16, 32, 64, 128]), "size": Ordinal({"S": object(), "L": object()})}),
-    "one point": Space({"x": Float(3, 3), "n": Int(2, 2), "c": Choice(["only"]), "o": Ordinal([1])}),
+    "one point": Space(
+        {"x": Float(3, 3), "n": Int(2, 2), "l": Int(1, 1, log=True), "c": Choice(["only"]), "o": Ordinal([1])}
+    ),
     "no parameter": Space({}),
     "two points": Space({"c": Choice(["a", "b"])}),
     "defaults": Space({"x": Float(0, 1, default=0.25), "c": Choice(["a", "b"], default="b"), "n": Int(1, 9)}),
