@@ -211,3 +211,14 @@ def test_text_helpers():
     assert [shown(v) for v in (0.123456, 3, None, True, "s", float("nan"))] == ["0.1235", "3", "–", "True", "s", "–"]
     text = hover(TrialRecord(3, P, {"<k>": 1.5}, reports=((4, 0.25),), constraints=(1.0,), started=1.0, finished=3.5))
     assert text == "<b>trial 3</b>, pruned<br>last report 0.25 at step 4<br>infeasible<br>2.5 s<br>&lt;k&gt; = 1.5"
+
+
+def test_timeline_lays_what_ran_at_once_side_by_side():
+    h = History(MIXED.space, MIXED.directions)
+    params = dict(MIXED.records[0].params)
+    spans = [(0.0, 3.0), (1.0, 2.0), (2.0, 4.0), (3.0, 5.0)]
+    h.put(
+        TrialRecord(i, TrialState.COMPLETE, params, (1.0,) * len(h.directions), started=a, finished=b, owner="one")
+        for i, (a, b) in enumerate(spans)
+    )
+    assert list(plot_timeline(h).data[0].y) == ["worker 1", "worker 2", "worker 2", "worker 1"]

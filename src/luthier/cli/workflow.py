@@ -98,7 +98,7 @@ def tune_image(folder: RunFolder, settings: ImageSettings, jobs: int) -> dict[st
 def _say_problem(say: Speaker, settings: ImageSettings) -> None:
     say.step("Problem and goal")
     say.fact("problem", f"classify the images of {settings.data}")
-    say.fact("goal", f"the highest {METRIC}, confirmed on fresh seeds and judged once on a sealed test set")
+    say.fact("goal", f"the highest {METRIC}, confirmed on fresh seeds and judged once on a sealed test set", keep=False)
     say.fact("budget", f"{settings.trials} trials of at most {settings.epochs} epochs")
 
 
@@ -126,7 +126,7 @@ def _baseline(say: Speaker, study: Study, task: ImageTask) -> TrialRecord:
     if record.state is not TrialState.COMPLETE:
         raise LuthierError(f"the baseline failed, so nothing can be tuned: {record.error}")
     say.fact("configuration", "the defaults: " + _params(record.params), keep=False)
-    say.fact(METRIC, f"{record.value:.4f}")
+    say.fact(METRIC, f"{record.value:.4f}", keep=False)
     say.fact("cost", f"{record.attrs.get('epochs')} epochs, {duration(record.seconds or 0)}", keep=False)
     for warning in record.attrs.get("warnings", ()):
         say.line(warning, style="yellow")
@@ -169,8 +169,8 @@ def _search(say: Speaker, study: Study, task: ImageTask, settings: ImageSettings
     history = study.history
     counts = {state: int((history.states == state).sum()) for state in TrialState}
     parts = [f"{counts[s]} {s.name.lower()}" for s in TrialState if s.is_finished and counts[s]]
-    say.fact("trials", ", ".join(parts))
-    say.fact("best", f"{study.best_value:.4f} {METRIC}, trial {study.best_trial.number}")
+    say.fact("trials", ", ".join(parts), keep=False)
+    say.fact("best", f"{study.best_value:.4f} {METRIC}, trial {study.best_trial.number}", keep=False)
     failed = [t for t in study.trials if t.state is TrialState.FAIL]
     if failed:
         say.line(f"trial {failed[0].number} failed: {(failed[0].error or '').strip().splitlines()[-1]}", style="yellow")
@@ -184,10 +184,11 @@ def _say_analysis(say: Speaker, study: Study) -> None:
         say.line(f"not yet: {error}")
         return
     leading = [s for s in shares.single[:5] if s.share >= 0.01]
-    say.fact("what matters", ", ".join(f"{s.names[0]} {s.share:.0%}" for s in leading) or "no single parameter")
+    named = ", ".join(f"{s.names[0]} {s.share:.0%}" for s in leading)
+    say.fact("what matters", named or "no single parameter", keep=False)
     together = [s for s in shares.pairs[:2] if s.share >= 0.02]
     if together:
-        say.fact("acting together", ", ".join(f"{' × '.join(s.names)} {s.share:.0%}" for s in together))
+        say.fact("acting together", ", ".join(f"{' × '.join(s.names)} {s.share:.0%}" for s in together), keep=False)
 
 
 def _choice(
@@ -228,7 +229,7 @@ def _choice(
             mark,
         )
     say.table(table)
-    say.fact("chosen", f"{decision.best.name}: mean {decision.best.mean:.4f} on fresh seeds")
+    say.fact("chosen", f"{decision.best.name}: mean {decision.best.mean:.4f} on fresh seeds", keep=False)
     say.line(validation_optimism(confirmation).text)
     folder.save("confirmation", confirmation.to_json())
     return confirmation, decision.best
@@ -274,7 +275,7 @@ def _check(say: Speaker, task: ImageTask, folder: RunFolder, winner: Candidate) 
     models = [load_model(path).model for path in (_model_folder(folder, winner.number), baseline_model)]
     # a kill between opening and writing decided nothing: the winner is fixed before
     right = task.check(*models, reason=f"{winner.name} against the baseline", again=folder.seal.exists())
-    verdict = check("test accuracy", right[0], right[1], direction="maximize", seed=task.seed)
+    verdict = check("accuracy", right[0], right[1], direction="maximize", seed=task.seed)
     folder.save("check", {"winner": winner.number, "check": verdict.to_json()})
     _say_verdict(say, verdict)
     return verdict
@@ -322,6 +323,7 @@ def _finish(
         f"({base.low:.4f} to {base.high:.4f})",
         style="bold",
     )
+    say.line(_meaning(verdict, winner))
     say.line(
         f"It took {duration(wall)}: {len(study.trials)} trials ({duration(search)} of training), "
         f"{sum(len(c.runs) for c in confirmation.candidates)} re-runs ({duration(reruns)})"
@@ -338,6 +340,17 @@ def _finish(
         "report": str(folder.report),
         "model": str(folder.model),
     }
+
+
+def _meaning(verdict: Check, winner: Candidate) -> str:
+    """The verdict in words."""
+    if verdict.is_better:
+        return "The chosen configuration beats the baseline: the whole interval of the difference is above zero."
+    if winner.number in (None, 0):
+        return "Nothing that was tried beat the defaults on fresh seeds, so the defaults are the answer."
+    if verdict.difference.high < 0:
+        return "On the sealed test set the baseline is better: use the defaults, or search with more data."
+    return f"Chance alone could explain the difference on {verdict.n} images: the baseline may be as good."
 
 
 def _listed(names: tuple[str, ...]) -> str:
