@@ -30,9 +30,11 @@ class Sampler(Protocol):
             n: how many are wanted at once.
 
         Returns:
-            n configurations that satisfy the space (`space.check` accepts each).
+            n configurations that satisfy the space (`space.check` accepts each); fewer only where those are
+            the last of a finite design.
 
         Raises:
+            SearchSpaceExhausted: a finite design, such as a grid, has nothing left; the study may stop.
             SpaceError: hardly anything satisfies the space's `require`.
         """
         ...

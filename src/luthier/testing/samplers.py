@@ -124,7 +124,7 @@ def _outside(space: Space) -> Callable[[TrialRecord, np.random.Generator], Trial
 
     def change(record: TrialRecord, rng: np.random.Generator) -> TrialRecord:
         factor = float(rng.choice([-1, 3]))
-        params = {n: type(x)(x * factor) if n in numeric else x for n, x in record.params.items()}  # type: ignore
+        params = {n: type(x)(x * factor) if n in numeric else x for n, x in record.params.items()}  # type: ignore[misc,operator]
         return record.with_(params=params)
 
     return change
