@@ -8,9 +8,9 @@ history at once and to the store within a second, or with the next write. `tell`
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import LeaseLost, SpaceError, TrialNotFound, TrialNotRunning
+from .errors import LeaseLost, SearchSpaceExhausted, SpaceError, TrialNotFound, TrialNotRunning
 from .history import History
 from .live import Trial, check_json
 from .owners import owner_id, owner_is_dead
@@ -68,7 +68,7 @@ class Engine:
         self._streams = Streams(study.seed)
         self._revision = 0
         self._running: dict[int, _Running] = {}
-        self._client = uuid.uuid4().hex
+        self._client = os.urandom(16).hex()
         self._calls = count()
         self.owner = owner_id()
         self.sync()
@@ -194,7 +194,10 @@ class Engine:
             history = self.history.under(alone)
             if history.X.size == 0 or bool((history.X != history.X).all()):
                 return alone.decode(alone.sample(rng, 1))[0][name]
-            return self.sampler.suggest(alone, history, rng, 1)[0][name]
+            try:
+                return self.sampler.suggest(alone, history, rng, 1)[0][name]
+            except SearchSpaceExhausted:  # of this one parameter, not of the space
+                return alone.decode(alone.sample(rng, 1))[0][name]
 
     def report(self, number: int, step: int, value: float) -> None:
         """Take an intermediate value; it reaches the store within about a second, or with the next write."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .engine import Engine
 from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
-from .executors import Executor, InlineExecutor, Outcome, ProcessExecutor
+from .executors import Executor, InlineExecutor, Outcome
 from .history import Direction, History
 from .live import Trial, check_json, finite_numbers
 from .optimize import Optimization
@@ -281,8 +281,11 @@ class Study:
             max_retries=max_retries,
             show_progress_bar=show_progress_bar,
         )
-        chosen = executor or (InlineExecutor() if n_jobs == 1 else ProcessExecutor(n_jobs))
-        run.run(objective, chosen)
+        if executor is None and n_jobs != 1:
+            from .executors.processes import ProcessExecutor
+
+            executor = ProcessExecutor(n_jobs)
+        run.run(objective, executor or InlineExecutor())
 
     def stop(self) -> None:
         """Let `optimize` end once what runs is finished; for callbacks and other threads."""
@@ -332,7 +335,7 @@ def create_study(
     space: Space | Mapping[str, Any] | None = None,
     sampler: Sampler | None = None,
     pruner: Scheduler | None = None,
-    storage: str | Path | Store | None = None,
+    storage: str | PathLike[str] | Store | None = None,
     study_name: str | None = None,
     load_if_exists: bool = False,
     seed: int | None = None,
@@ -391,7 +394,7 @@ def create_study(
 def load_study(
     study_name: str | None = None,
     *,
-    storage: str | Path | Store,
+    storage: str | PathLike[str] | Store,
     space: Space | Mapping[str, Any] | None = None,
     sampler: Sampler | None = None,
     pruner: Scheduler | None = None,

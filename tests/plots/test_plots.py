@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -168,7 +169,8 @@ def test_parallel_lines_pass_through_every_trial_without_webgl():
 
 def test_timeline_gives_every_worker_a_lane():
     picture = plot_timeline(MIXED)
-    assert {y for trace in picture.data for y in trace.y} == {"worker 1", "worker 2"}
+    bars = sorted((y, b, b + x) for t in picture.data for y, b, x in zip(t.y, t.base, t.x, strict=True))
+    assert all(a[2] <= b[1] for a, b in pairwise(bars) if a[0] == b[0])  # nothing overlaps in a lane
     assert by_name(picture, "failed").base == (3.0,) and by_name(picture, "failed").x == (5.0,)
     assert picture.layout.xaxis.title.text == "seconds"
     late = MIXED.records[0].with_(finished=100 + 3 * 3600.0)

@@ -23,7 +23,8 @@ from ..confirm import (
     validation_optimism,
 )
 from ..errors import DataError, LuthierError
-from ..executors import parallel_map, usable_cores
+from ..executors.mapping import parallel_map
+from ..executors.processes import usable_cores
 from ..study import Study, create_study
 from ..tasks.image import ImageTask, count_parameters, load_model, save_model
 from ..trial import Configuration, TrialRecord, TrialState

@@ -5,7 +5,6 @@ Executors know nothing of studies, so a study can call them: they lie below it.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -77,6 +76,8 @@ def evaluate(objective: Callable[[Trial], Any], trial: Trial) -> Outcome:
     except TrialPruned:
         return Outcome(TrialState.PRUNED, None, trial.stored_params, trial.constraints)
     except Exception as error:
+        import traceback
+
         text = "".join(traceback.format_exception(error))
         return Outcome(TrialState.FAIL, None, trial.stored_params, trial.constraints, text, error)
     return Outcome(TrialState.COMPLETE, values, trial.stored_params, trial.constraints)

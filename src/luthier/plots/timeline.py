@@ -15,7 +15,8 @@ _UNITS = ((2 * 86400, "days", 86400.0), (2 * 3600, "hours", 3600.0), (120, "minu
 def plot_timeline(history: History) -> go.Figure:
     """Finished trials as bars over time since the first start, coloured by state.
 
-    A lane is a worker: trials of one owner that ran at the same time lie in different lanes. The latest 2000 are drawn, and time starts with the first of these.
+    A lane is a worker: trials of one owner that ran at the same time lie in different lanes. The latest 2000 are
+    drawn, and time starts with the first of these.
     """
     records = [r for r in history.records if r.started is not None and r.finished is not None][-_MOST:]
     start = min((r.started for r in records if r.started is not None), default=0.0)

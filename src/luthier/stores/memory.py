@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import secrets
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._studies: dict[str, _Study] = {}
-        self._tokens = map(f"{secrets.token_hex(4)}-{{}}".format, itertools.count())
+        self._tokens = map(f"{os.urandom(4).hex()}-{{}}".format, itertools.count())
 
     # -- studies
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from ..errors import StorageError
 from .memory import MemoryStore
 from .protocol import Store
 
 
-def open_store(storage: str | Path | Store | None = None, *, must_exist: bool = False) -> Store:
+def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_exist: bool = False) -> Store:
     """The store behind a name.
 
     Args:
@@ -22,11 +22,12 @@ def open_store(storage: str | Path | Store | None = None, *, must_exist: bool = 
     """
     if storage is None:
         return MemoryStore()
-    if isinstance(storage, str | Path):
-        path = Path(str(storage).removeprefix("sqlite:///"))
-        if must_exist and "://" not in str(path) and not path.exists():
+    if isinstance(storage, str | os.PathLike):
+        path = os.fspath(storage).removeprefix("sqlite:///")
+        missing = "://" not in path and not os.path.exists(path)  # noqa: PTH110 - pathlib is slow to import
+        if must_exist and missing:
             raise StorageError(f"there is no storage at {path}: check the path; create_study makes a new one")
         from .sql import SqlStore  # SQLAlchemy is loaded by those alone who use it
 
-        return SqlStore(storage)
+        return SqlStore(os.fspath(storage))
     return storage
