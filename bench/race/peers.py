@@ -132,8 +132,11 @@ def missing(name: str) -> str | None:
     """Why a peer cannot run here, or None."""
     entry = PEERS[name]
     if entry.environment is None:
-        found = find_spec(entry.package)
-        return None if found else f"the package {entry.package} is not installed: pip install -e '.[race]'"
+        return (
+            None
+            if find_spec(entry.package)
+            else f"the package {entry.package} is not installed: pip install -e '.[race]'"
+        )
     if not entry.python.exists():
         return f"its environment {entry.python.parents[1]} is not there: make bench-peers"
     finder = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({entry.package!r}) is None)"
@@ -144,10 +147,11 @@ def missing(name: str) -> str | None:
 
 
 def version(name: str) -> str:
-    """The version of the package behind a peer."""
+    """The package behind a peer, and its version."""
     entry = PEERS[name]
     program = f"from importlib.metadata import version; print(version({entry.distribution!r}))"
-    return subprocess.run([entry.python, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    found = subprocess.run([entry.python, "-c", program], check=True, capture_output=True, text=True).stdout
+    return f"{entry.distribution} {found.strip()}"
 
 
 def open_peer(name: str, space: Mapping[str, Any], seed: int, trials: int) -> Peer:

@@ -30,6 +30,7 @@ def figure(results: Results) -> go.Figure:
         )
         curve = np.maximum(mean_curve(regrets), _FLOOR)
         drawing.add_scatter(x=x, y=curve, name=peer, line_color=color, legendgroup=peer)
+    drawing.data = sorted(drawing.data, key=lambda trace: trace.fill is None)  # lines over all bands
     drawing.update_yaxes(type="log", title=f"mean normalised regret, {len(problems)} problems")
     drawing.update_xaxes(title="trial")
     drawing.update_layout(template="plotly_white", width=1000, height=640, hovermode="x unified")

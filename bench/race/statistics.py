@@ -15,7 +15,8 @@ DRAWS = 2000
 
 def mean_curve(regrets: Sequence[Floats]) -> Floats:
     """(T,) mean over problems of the mean over seeds; each problem is (seeds, T)."""
-    return np.mean([r.mean(axis=0) for r in regrets], axis=0)
+    curve: Floats = np.mean([r.mean(axis=0) for r in regrets], axis=0)
+    return curve
 
 
 def bootstrap(regrets: Sequence[Floats], rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -79,7 +79,7 @@ def _number(x: float) -> str:
 
 
 def _regret_table(results: Results, problems: Sequence[str]) -> str:
-    marks = [m for m in MARKS if m <= results.trials] or [results.trials]
+    marks = sorted({*(m for m in MARKS if m <= results.trials), results.trials})
     rng, rows = np.random.default_rng(0), []
     finals = np.array([[results.regrets[p][q].mean(axis=0)[-1] for p in results.peers] for q in problems])
     order = ranking(finals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import optuna
 from optuna.trial import TrialState
@@ -20,7 +20,7 @@ class Optuna:
     def __init__(self, parameters: Sequence[Parameter], seed: int, sampler: str) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        makers = {
+        makers: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
             "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
             "gp": lambda: optuna.samplers.GPSampler(seed=seed),
             "cma": lambda: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),

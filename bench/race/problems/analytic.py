@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from luthier import Choice, Float, Int, Space
 
 from .problem import Problem
 
-Config = Mapping[str, Any]
+Config: TypeAlias = Mapping[str, Any]
 
 
 def _problem(
@@ -31,7 +31,7 @@ def _problem(
 def _branin(c: Config) -> float:
     x, y = c["x"], c["y"]
     bowl = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
-    return bowl**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
+    return float(bowl**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
 
 
 # Hartmann-6: Dixon & Szegö 1978
@@ -80,24 +80,25 @@ def _tree(c: Config) -> float:
     if c["model"] == "linear":
         return 0.30 + 0.02 * min(1.0, (math.log10(c["penalty"]) / 3) ** 2)
     if c["model"] == "forest":
-        return 0.25 + 0.1 * (math.log10(c["trees"]) - 2.5) ** 2 / 2.25 + 0.2 * ((c["depth"] - 13) / 12) ** 2
+        depth: float = (c["depth"] - 13) / 12
+        return 0.25 + 0.1 * (math.log10(c["trees"]) - 2.5) ** 2 / 2.25 + 0.2 * depth**2
     rate = math.log10(c["learning_rate"])
     if c["optimizer"] == "sgd":
         ideal = -1.5 + math.log10(1.01 - c["momentum"])  # the rate that suits depends on the momentum
         loss = 0.1 + 0.5 * (1 - math.exp(-((rate - ideal) ** 2))) + 0.3 * (c["momentum"] - 0.9) ** 2
     else:
         loss = 0.15 + 0.5 * (1 - math.exp(-((rate + 3) ** 2))) + 0.1 * (c["warmup"] - 0.2) ** 2
-    return loss + 0.02 * abs(c["layers"] - 3)
+    return float(loss + 0.02 * abs(c["layers"] - 3))
 
 
-def _constrained(c: Config) -> float:
+def _constrained(c: Mapping[str, float]) -> float:
     """Half the space, x + y > 1, fails; the optimum without the constraint lies there, the feasible one on the edge."""
     if c["x"] + c["y"] > 1:
         return math.inf
     return (c["x"] - 0.8) ** 2 + (c["y"] - 0.7) ** 2 + (c["z"] - 0.3) ** 2 + 0.5 * (c["w"] - c["z"] - 0.2) ** 2
 
 
-def _diverging(c: Config) -> float:
+def _diverging(c: Mapping[str, float]) -> float:
     """A training that is best just below the rate at which it diverges, and also dies of a strong weight decay."""
     effective = c["learning_rate"] / (1 - c["momentum"])
     margin = math.log10(effective / (0.5 * math.sqrt(64 / c["width"])))

@@ -113,7 +113,8 @@ def _landscape(path: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
     last = [row for row in rows if row["budget"] == budget]
     runs = max(row["run_id"] for row in last) + 1
     seeds = max(row["seed"] for row in last) + 1
-    losses, configs = np.full((runs, seeds), np.nan), [{} for _ in range(runs)]
+    losses = np.full((runs, seeds), np.nan)
+    configs: list[dict[str, Any]] = [{} for _ in range(runs)]
     for row in last:
         losses[row["run_id"], row["seed"]] = np.nan if row["performance"] is None else -row["performance"]
         configs[row["run_id"]] = row
