@@ -243,23 +243,25 @@ def objective(trial):
     return trial.suggest_float("x", -5, 5) ** 2 + trial.suggest_int("n", 0, 3)
 study = lt.create_study(study_name="s", storage=sys.argv[1], seed=5, load_if_exists=True, sampler=RandomSampler())
 print("ready", flush=True)
-study.optimize(objective, total_trials=16, n_jobs=int(sys.argv[2]))
+study.optimize(objective, total_trials=int(sys.argv[3]), n_jobs=int(sys.argv[2]))
 """
 
 
-def run_script(path, jobs, after=None, number=None):
-    """Run the study; send it a signal after some seconds. Returns the exit code."""
+def run_script(path, jobs, trials, finished=None, number=None):
+    """Run the study; send it a signal once so many trials are finished. Returns the exit code."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(path), str(jobs)],
+        [sys.executable, "-c", SCRIPT, str(path), str(jobs), str(trials)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
     try:
         assert process.stdout.readline().strip() == b"ready"
-        if after is not None:
-            time.sleep(after)
-            os.kill(process.pid, number)
+        while finished is not None and process.poll() is None:
+            if sum(t.state.is_finished for t in lt.load_study(storage=path).trials) >= finished:
+                os.kill(process.pid, number)
+                break
+            time.sleep(0.02)
         process.communicate(timeout=60)
     finally:
         if process.poll() is None:
@@ -269,10 +271,10 @@ def run_script(path, jobs, after=None, number=None):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_run_again_equals_uninterrupted(tmp_path, number):
-    assert run_script(tmp_path / "whole.db", 1) == 0
-    codes = [run_script(tmp_path / "cut.db", 1, after, number) for after in (0.35, 0.55)]
+    assert run_script(tmp_path / "whole.db", 1, 16) == 0
+    codes = [run_script(tmp_path / "cut.db", 1, 16, finished, number) for finished in (2, 7)]
     assert all(code != 0 for code in codes)
-    assert run_script(tmp_path / "cut.db", 1) == 0
+    assert run_script(tmp_path / "cut.db", 1, 16) == 0
     whole = lt.load_study(storage=tmp_path / "whole.db").trials
     cut = lt.load_study(storage=tmp_path / "cut.db").trials
     assert [(t.params, t.values) for t in cut] == [(t.params, t.values) for t in whole]
@@ -280,8 +282,7 @@ def test_killed_and_run_again_equals_uninterrupted(tmp_path, number):
 
 
 def test_ctrl_c_with_workers_leaves_a_study_that_resumes(tmp_path):
-    assert run_script(tmp_path / "s.db", 2, 2.5, signal.SIGINT) != 0
+    assert run_script(tmp_path / "s.db", 2, 60, 4, signal.SIGINT) != 0
     assert not any(t.state is TrialState.RUNNING for t in lt.load_study(storage=tmp_path / "s.db").trials)
-    assert run_script(tmp_path / "s.db", 2) == 0
-    trials = lt.load_study(storage=tmp_path / "s.db").trials
-    assert [t.state for t in trials] == [COMPLETE] * 16
+    assert run_script(tmp_path / "s.db", 2, 60) == 0
+    assert [t.state for t in lt.load_study(storage=tmp_path / "s.db").trials] == [COMPLETE] * 60

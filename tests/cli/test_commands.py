@@ -15,7 +15,7 @@ import pytest
 import luthier as lt
 from luthier.samplers import RandomSampler
 
-QUICK = ("--epochs", "3", "--trials", "6", "--top", "2", "--seeds", "2", "--limit", "300")
+QUICK = ("--epochs", "4", "--trials", "7", "--top", "2", "--seeds", "2", "--limit", "300")
 
 
 def luthier(*args, **options):
@@ -39,24 +39,24 @@ def test_the_nine_steps_are_said(run):
     titles.append("Check on the sealed test set")
     places = [done.stderr.index(f"{i}/9  {title}") for i, title in enumerate(titles, 1)]
     assert places == sorted(places)
-    assert "Test accuracy" in done.stderr and "6/6" in done.stderr
+    assert "Test accuracy" in done.stderr and "7/7" in done.stderr
 
 
 def test_the_result_as_json(run):
     folder, done = run
     result = json.loads(done.stdout)
     assert 0.5 < result["check"]["best"]["estimate"] <= 1 and result["check"]["n"] == 360
-    assert result["cost"]["trials"] == 6
+    assert result["cost"]["trials"] == 7
     assert {Path(result[k]).exists() for k in ("study", "report", "model")} == {True}
     study = lt.load_study(storage=folder / "study.db")
-    assert len(study.trials) == 6 and study.trials[0].attrs["baseline"]
+    assert len(study.trials) == 7 and study.trials[0].attrs["baseline"]
     assert not list((folder / "checkpoints").glob("*")) if (folder / "checkpoints").exists() else True
 
 
 def test_trials_and_best(run):
     folder, _ = run
     listed = json.loads(luthier("trials", folder, "--json").stdout)
-    assert [t["number"] for t in listed] == list(range(6))
+    assert [t["number"] for t in listed] == list(range(7))
     complete = json.loads(luthier("trials", folder, "--json", "--state", "complete", "--sort", "value").stdout)
     values = [t["value"] for t in complete]
     assert values == sorted(values, reverse=True)
@@ -131,7 +131,7 @@ def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(run):
     done = luthier("tune", "image", "--data", "digits", "--out", folder, *QUICK)
     assert done.returncode == 1 and "go on with --resume" in done.stderr
     done = luthier("tune", "image", "--out", folder, "--resume", "--epochs", "9")
-    assert done.returncode == 1 and "was made with --epochs 3, not 9" in done.stderr
+    assert done.returncode == 1 and "was made with --epochs 4, not 9" in done.stderr
     (folder.parent / "plain").mkdir()
     (folder.parent / "plain" / "file").touch()
     done = luthier("best", folder.parent / "plain")
@@ -156,23 +156,38 @@ def test_trials_of_any_study(tmp_path):
     assert [t["number"] for t in front] == [t.number for t in study.best_trials]
 
 
+def killed_when(ready, command, number):
+    """Run a command until `ready()`, then send it a signal; its exit code and what it said."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while process.poll() is None and not ready():
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
 def test_killed_anywhere_and_resumed(tmp_path):
-    """SIGINT, then SIGKILLs, at moments spread over the run; then it ends as one that nobody touched."""
+    """Ctrl-C in the search, a kill later in it, a kill in the re-runs; then it ends as one that nobody touched."""
+    cut = tmp_path / "cut"
     start = (sys.executable, "-m", "luthier", "tune", "image", "--out")
-    fresh = (*start, str(tmp_path / "cut"), "--data", "digits", *QUICK)
-    resume = (*start, str(tmp_path / "cut"), "--resume")
-    for command, seconds, number in (
-        (fresh, 6, signal.SIGINT),
-        (resume, 7, signal.SIGKILL),
-        (resume, 9, signal.SIGKILL),
-    ):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        time.sleep(seconds)
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-        if number is signal.SIGINT and process.returncode != 0:
-            assert process.returncode == 130 and "--resume" in said
-    done = luthier("tune", "image", "--out", tmp_path / "cut", "--resume", "--json")
+    resume = (*start, str(cut), "--resume")
+
+    def finished(n):
+        def ready():
+            return (cut / "study.db").exists() and sum(
+                t["state"] in ("COMPLETE", "PRUNED")
+                for t in json.loads(luthier("trials", cut, "--json").stdout or "[]")
+            ) >= n
+
+        return ready
+
+    code, said = killed_when(finished(2), (*start, str(cut), "--data", "digits", *QUICK), signal.SIGINT)
+    assert code == 130 and "--resume" in said
+    assert killed_when(finished(4), resume, signal.SIGKILL)[0] == -signal.SIGKILL
+    again = cut / "reruns.jsonl"
+    code, _ = killed_when(lambda: again.exists() and again.stat().st_size > 0, resume, signal.SIGKILL)
+    assert code == -signal.SIGKILL and not (cut / "check.json").exists()
+    done = luthier("tune", "image", "--out", cut, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     whole = luthier("tune", "image", "--out", tmp_path / "whole", "--data", "digits", "--json", *QUICK)
     a, b = json.loads(done.stdout), json.loads(whole.stdout)

@@ -54,23 +54,26 @@ class ProcessExecutor:
             for slot in slots:
                 slot.start()
             try:
-                while any(slot.is_alive() for slot in slots):
+                while not all(slot.done.is_set() for slot in slots):
                     for slot in slots:
-                        slot.join(0.05)
+                        slot.done.wait(0.05)
                     if any(slot.error is not None for slot in slots):
                         break
             finally:
                 for slot in slots:
                     slot.end()
                 for slot in slots:
-                    slot.join()
+                    slot.done.wait()
         for slot in slots:
             if slot.error is not None:
                 raise slot.error
 
 
 class _Slot(threading.Thread):
-    """The thread that keeps one worker process busy."""
+    """The thread that keeps one worker process busy.
+
+    Wait for `done`, not with `join`: in Python 3.11, a Ctrl-C in `join` makes a thread that runs count as stopped.
+    """
 
     def __init__(self, start: tuple[Any, ...], environment: Mapping[str, str], source: TrialSource) -> None:
         super().__init__(daemon=True)
@@ -81,6 +84,7 @@ class _Slot(threading.Thread):
         self._lock = threading.Lock()
         self._pool: Any = None
         self.error: BaseException | None = None
+        self.done = threading.Event()
 
     def run(self) -> None:
         try:
@@ -89,7 +93,10 @@ class _Slot(threading.Thread):
         except BaseException as error:
             self.error = error
         finally:
-            self._close(kill=self._ended.is_set())
+            try:
+                self._close(kill=self._ended.is_set())
+            finally:
+                self.done.set()
 
     def _run_one(self, trial: Trial) -> None:
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
@@ -138,7 +145,7 @@ class _Slot(threading.Thread):
 
     def end(self) -> None:
         """End the worker, whatever it does, if it still runs a trial."""
-        if self.is_alive():
+        if not self.done.is_set():
             self._ended.set()
             self._close(kill=True)
 
