@@ -7,6 +7,7 @@ import luthier as lt
 from luthier.errors import (
     ConflictingTell,
     ObjectiveError,
+    SearchSpaceExhausted,
     SpaceError,
     StorageError,
     StudyExists,
@@ -14,7 +15,7 @@ from luthier.errors import (
     TrialNotFound,
     TrialNotRunning,
 )
-from luthier.samplers import RandomSampler
+from luthier.samplers import GridSampler, RandomSampler
 from luthier.schedulers import MedianPruner
 from luthier.stores import MemoryStore
 
@@ -299,6 +300,18 @@ def test_enqueue_where_the_objective_defines_the_space():
     study.enqueue_trial({"x": 5.0})
     with pytest.raises(SpaceError, match="the enqueued value of parameter 'x': 5.0 is outside"):
         study.ask().suggest_float("x", 0, 1)
+
+
+def test_a_queued_trial_that_cannot_be_completed_fails_and_blocks_nothing(storage):
+    study = lt.create_study(space={"a": lt.Int(0, 1), "b": lt.Int(0, 1)}, sampler=GridSampler(), storage=storage)
+    for _ in range(4):
+        study.tell(study.ask(), 1.0)
+    study.enqueue_trial({"a": 1})
+    with pytest.raises(SearchSpaceExhausted):
+        study.ask()
+    assert study.trials[4].state is lt.TrialState.FAIL and study.trials[4].error
+    study.enqueue_trial({"a": 1, "b": 1})
+    assert study.ask().params == {"a": 1, "b": 1}
 
 
 # -- making and loading

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import LeaseLost, SearchSpaceExhausted, SpaceError, TrialNotFound, TrialNotRunning
+from .errors import LeaseLost, LuthierError, SearchSpaceExhausted, SpaceError, TrialNotFound, TrialNotRunning
 from .history import History
 from .live import Trial, check_json
 from .owners import owner_id, owner_is_dead
@@ -129,7 +129,11 @@ class Engine:
             if proposal is None or record.number != proposal.number:
                 if record.retries == 0:
                     fixed_names = frozenset(record.params)
-                record = self._complete(record)
+                try:
+                    record = self._complete(record)
+                except LuthierError as error:  # nobody runs it: it must not stay RUNNING
+                    self.give_up(record.number, record.token, str(error))
+                    raise
             if record.number > len(self.history):  # others were faster
                 self.sync()
             self._put([record])
