@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ConflictingTell, LeaseLost, ObjectiveError, TrialNotRunning
+from ..errors import ConflictingTell, LeaseLost, ObjectiveError, StorageError, TrialNotRunning
 from ..trial import Label, TrialRecord, TrialState, check_transition
 from .codec import to_json
 from .protocol import Proposal, Result
@@ -122,6 +122,16 @@ def failed(record: TrialRecord, token: str, error: str, now: float) -> TrialReco
         return record
     check_transition(record.number, record.state, TrialState.FAIL)
     return replace(record, state=TrialState.FAIL, error=error, finished=now, token="")
+
+
+def loaded(records: Sequence[TrialRecord], objectives: int) -> list[TrialRecord]:
+    """The records of a study from elsewhere as a store takes them in; see `Store.load`."""
+    for i, record in enumerate(records):
+        if record.number != i:
+            raise StorageError(f"trial {record.number} stands where trial {i} should: the study is not whole")
+        if record.state.is_finished:
+            _checked_values(i, Result(record.state, record.values), objectives)
+    return [requeued(record, record.token) for record in records]
 
 
 def _check_token(record: TrialRecord, token: str) -> None:

@@ -43,18 +43,27 @@ class MemoryStore:
 
     def create_study(self, study: StudyRecord) -> None:
         """Add a study. Raises `StudyExists`."""
+        self.load(replace(study, created=self.now()), ())
+
+    def load(self, study: StudyRecord, records: Sequence[TrialRecord]) -> None:
+        """Add a study with trials from elsewhere; see `Store.load`."""
         record = replace(
             study,
             directions=tuple(study.directions),
             space=as_json(study.space),
             parameters=as_json(study.parameters),
             attrs=as_json(study.attrs),
-            created=self.now(),
         )
+        trials = [
+            replace(trial, params=dict(trial.params), attrs=as_json(trial.attrs), note=as_json(trial.note))
+            for trial in change.loaded(records, len(study.directions))
+        ]
+        numbers = [trial.number for trial in trials]
+        waiting = [trial.number for trial in trials if trial.state is TrialState.WAITING]  # in order: a heap
         with self._lock:
             if study.name in self._studies:
                 raise StudyExists(f"there is a study {study.name!r} already: load it, or choose another name")
-            self._studies[study.name] = _Study(record)
+            self._studies[study.name] = _Study(record, trials, numbers, waiting)
 
     def study(self, name: str) -> StudyRecord:
         """The study of that name. Raises `StudyNotFound`."""

@@ -74,6 +74,19 @@ class Store(Protocol):
         """Add a study. Raises `StudyExists`."""
         ...
 
+    def load(self, study: StudyRecord, records: Sequence[TrialRecord]) -> None:
+        """Add a study with trials from elsewhere, in one transaction: all of it, or nothing.
+
+        Records stay as they are; a RUNNING one becomes WAITING as by `requeue`, as its owner works elsewhere.
+        The study keeps when it was `created`.
+
+        Raises:
+            StudyExists: there is a study of that name.
+            StorageError: the numbers are not 0, 1, 2 and so on.
+            ObjectiveError: a finished record whose values `tell` would refuse.
+        """
+        ...
+
     def study(self, name: str) -> StudyRecord:
         """The study of that name. Raises `StudyNotFound`."""
         ...

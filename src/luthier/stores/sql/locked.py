@@ -69,6 +69,13 @@ class LockedStudy:
         row = {"study_id": self.id, "revision": self.revision, **empty, **columns, **fields(new)}
         connection.execute(sql.ADD_TRIAL, row)
 
+    def load(self, connection: sa.Connection, new: Sequence[TrialRecord]) -> None:
+        """Add all trials of a study that was just made."""
+        empty = {"lease_ends": None, "ask_client": None, "enqueue_client": None}
+        rows = [{"study_id": self.id, "revision": self.revision, **empty, **fields(trial)} for trial in new]
+        if rows:
+            connection.execute(sql.ADD_TRIAL, rows)
+
     def put(self, connection: sa.Connection, new: TrialRecord, old: TrialRecord, row: Sequence[Any]) -> None:
         """Put a record in place of the old one, which was read as `row`."""
         self.save(connection)

@@ -61,22 +61,30 @@ class SqlStore:
 
     def create_study(self, study: StudyRecord) -> None:
         """Add a study. Raises `StudyExists`."""
+        self.load(replace(study, created=self.now()), ())
+
+    def load(self, study: StudyRecord, records: Sequence[TrialRecord]) -> None:
+        """Add a study with trials from elsewhere; see `Store.load`."""
+        new = change.loaded(records, len(study.directions))
         row = {
             "name": study.name,
             "directions": to_json(study.directions),
             "seed": to_json(study.seed),
             "space": to_json(study.space),
             "attrs": to_json(study.attrs),
-            "revision": 0,
-            "trials": 0,
+            "created": study.created,
+            "revision": 1 if new else 0,
+            "trials": len(new),
         }
         domains = {parameter: to_json(domain) for parameter, domain in study.parameters.items()}
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(sql.STUDY, {"name": study.name}).first() is not None:
                 raise StudyExists(f"{self._path} has a study {study.name!r} already: load it, or choose another name")
-            connection.execute(sql.ADD_STUDY, {**row, "created": self.now()})
-            LockedStudy.find(connection, study.name, self._path).set_parameters(connection, domains)
+            connection.execute(sql.ADD_STUDY, row)
+            locked = LockedStudy.find(connection, study.name, self._path)
+            locked.set_parameters(connection, domains)
+            locked.load(connection, new)
 
         self._database.write(work)
 
