@@ -14,7 +14,8 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
 
     Args:
         storage: None for memory; a path ("study.db") or a URL ("sqlite:///study.db") for a file, which is made
-            if it is not there; a store passes through.
+            if it is not there; a path that ends in ".journal", or "journal:///study", for a journal; a store
+            passes through.
         must_exist: refuse a file that is not there instead of making it.
 
     Raises:
@@ -23,10 +24,14 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
     if storage is None:
         return MemoryStore()
     if isinstance(storage, str | os.PathLike):
-        path = os.fspath(storage).removeprefix("sqlite:///")
+        path = os.fspath(storage).removeprefix("sqlite:///").removeprefix("journal:///")
         missing = "://" not in path and not os.path.exists(path)  # noqa: PTH110 - pathlib is slow to import
         if must_exist and missing:
             raise StorageError(f"there is no storage at {path}: check the path; create_study makes a new one")
+        if os.fspath(storage).startswith("journal:///") or ("://" not in path and path.endswith(".journal")):
+            from .journal import JournalStore
+
+            return JournalStore(os.fspath(storage))
         from .sql import SqlStore  # SQLAlchemy is loaded by those alone who use it
 
         return SqlStore(os.fspath(storage))

@@ -1,0 +1,140 @@
+"""Repair of a damaged journal: all frames that are whole, in a new file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import StorageError
+from ...trial import TrialRecord, TrialState
+from ..codec import from_json, to_json
+from .file import write_journal
+from .framing import MAGIC, frame, header_id, stretches
+from .lock import Patience, ThreadsLock, lock_descriptor, unlock_descriptor
+from .state import JournalState
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair did.
+
+    Attributes:
+        path: the whole journal; the one that was given where that was whole already.
+        backup: the damaged file; None where it was left in its place.
+        saved: how many records were saved.
+        damaged: (offset, length in bytes) of each stretch that is lost.
+        orphans: how many whole records were lost with the record of their study.
+        failed: by study, the trials that were lost whole: they are FAIL now, for numbers have no gaps.
+        studies: by study, how many trials it has.
+    """
+
+    path: Path
+    backup: Path | None
+    saved: int
+    damaged: tuple[tuple[int, int], ...]
+    orphans: int
+    failed: dict[str, tuple[int, ...]]
+    studies: dict[str, int]
+
+
+def repair_journal(path: Path, out: Path | None = None, *, timeout: float = 60.0) -> Repaired:
+    """Save what is whole of a journal; others may have it open, and go on with the repaired file.
+
+    A trial falls back to the last of its records that is whole. A file without damage is left alone, and copied if
+    `out` is given.
+
+    Args:
+        path: of the journal.
+        out: where to; None for its own place, with the damaged file kept as `FILE.damaged`.
+        timeout: seconds to wait for others.
+
+    Raises:
+        StorageError: it is not a journal, cannot be read, or `out` exists.
+        SchemaTooNew: a newer Luthier wrote it.
+        StorageBusy: others held it locked for `timeout` seconds.
+    """
+    if out is not None and out.exists():
+        raise StorageError(f"{out} exists: choose another --out")
+    patience = Patience(path, timeout)
+    with ThreadsLock(path).held(patience):
+        try:
+            fd = os.open(path, os.O_RDWR if out is None else os.O_RDONLY)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
+        try:
+            lock_descriptor(fd, patience, path, exclusive=out is None)
+            try:
+                return _repair(fd, path, out)
+            finally:
+                unlock_descriptor(fd)
+        finally:
+            os.close(fd)
+
+
+def _repair(fd: int, path: Path, out: Path | None) -> Repaired:
+    with os.fdopen(os.dup(fd), "rb") as file:
+        data = file.read()
+    kept, damaged = _sorted_out(data, path)
+    state, saved = JournalState(), []
+    for text in kept:
+        try:
+            state.apply_entry(from_json(text))
+        except KeyError:  # its study's record is lost
+            continue
+        saved.append(text)
+    failed = _fill_gaps(state, saved)
+    backup = None
+    if out is not None:
+        write_journal(out, map(frame, saved), like=fd)
+    elif damaged:
+        backup = _free_name(path)
+        os.link(path, backup)
+        write_journal(path, map(frame, saved), like=fd)
+    return Repaired(
+        path=out or path,
+        backup=backup,
+        saved=len(saved) - sum(map(len, failed.values())),
+        damaged=damaged,
+        orphans=len(kept) - len(saved) + sum(map(len, failed.values())),
+        failed=failed,
+        studies={name: len(study.trials) for name, study in state.studies.items()},
+    )
+
+
+def _sorted_out(data: bytes, path: Path) -> tuple[list[str], tuple[tuple[int, int], ...]]:
+    """The texts of whole frames without the header, and the stretches between them."""
+    header_id(data.partition(b"\n")[0] + b"\n", path)  # refuses a newer schema
+    kept: list[str] = []
+    damaged = []
+    for start, end, texts in stretches(data):
+        kept += texts
+        if not texts:
+            damaged.append((start, end - start))
+    if not kept:
+        raise StorageError(f"{path} holds no whole record of a journal of Luthier: there is nothing to save")
+    if kept[0].startswith('{"magic":"' + MAGIC):
+        del kept[0]
+    return kept, tuple(damaged)
+
+
+def _fill_gaps(state: JournalState, saved: list[str]) -> dict[str, tuple[int, ...]]:
+    """Append a failed trial for every number that is lost, which is returned by study."""
+    failed = {}
+    for name, study in state.studies.items():
+        lost = sorted(set(range(max(study.trials, default=-1) + 1)) - set(study.trials))
+        for number in lost:
+            error = "the record of this trial was damaged, and lost in `luthier repair`"
+            time = state.time
+            record = TrialRecord(number, TrialState.FAIL, error=error, created=time, finished=time)
+            entry = {**study.trial_entry(record), "time": time}
+            saved.append(to_json(entry))
+            state.apply_entry(entry)
+        if lost:
+            failed[name] = tuple(lost)
+    return failed
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.damaged{suffix}") for suffix in ("", *(f"-{i}" for i in range(2, 1000))))
+    return next(name for name in names if not name.exists())

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from luthier.stores import Store
+from luthier.stores.journal import JournalStore
+from luthier.testing.store_machine import store_machine
+from luthier.testing.stores import SharedStoreContract
+
+
+class TestJournalStore(SharedStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        store = JournalStore(tmp_path / "study.journal")
+        yield store
+        store.close()
+
+    def reopen(self, store: Store) -> Store:
+        assert isinstance(store, JournalStore)
+        return JournalStore(store.url)
+
+
+class _Temporary(JournalStore):
+    """A store whose folder goes when it is closed."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        super().__init__(Path(self._folder.name) / "study.journal")
+
+    def close(self) -> None:
+        super().close()
+        self._folder.cleanup()
+
+
+TestJournalStoreAgainstMemory = store_machine(_Temporary).TestCase
+TestJournalStoreAgainstMemory.settings = settings(deadline=None, max_examples=10, stateful_step_count=25)
+
+
+class _Compacted(_Temporary):
+    """A store that is written anew before every poll, and read by a handle of its own."""
+
+    def changes(self, name: str, since: int) -> tuple[int, list]:  # type: ignore[type-arg]
+        self.compact()
+        other = JournalStore(self.url)
+        try:
+            found = other.changes(name, since)
+        finally:
+            other.close()
+        assert repr(super().changes(name, since)) == repr(found)  # repr: NaN is NaN
+        return found
+
+
+TestCompactedJournalAgainstMemory = store_machine(_Compacted).TestCase
+TestCompactedJournalAgainstMemory.settings = settings(deadline=None, max_examples=5, stateful_step_count=25)
