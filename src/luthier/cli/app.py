@@ -10,7 +10,9 @@ from .._version import __version__
 from ..errors import LuthierError
 from .console import error_console
 from .predict import predict
+from .repair import repair
 from .show import best, report, trials
+from .storage import storage_app
 from .tune import tune_app
 
 app = typer.Typer(
@@ -24,10 +26,12 @@ app = typer.Typer(
     "It makes a folder under `runs/` with the study, the report and the model; the other commands take that folder.",
 )
 app.add_typer(tune_app, name="tune")
+app.add_typer(storage_app, name="storage")
 app.command()(predict)
 app.command()(trials)
 app.command()(best)
 app.command()(report)
+app.command()(repair)
 
 
 def _version(wanted: bool) -> None:
