@@ -1,0 +1,172 @@
+"""The workers of the campaign: real study loops on a shared store that write down what was acknowledged."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from faults import install_failpoint, move_clock
+from ledger import Ledger, value_of
+from targets import TARGETS
+
+import luthier as lt
+from luthier.errors import ConflictingTell, LeaseLost, StorageError
+from luthier.owners import owner_id
+from luthier.samplers import RandomSampler
+from luthier.stores import Proposal, Result, Store, open_store
+from luthier.trial import TrialState
+
+T = TypeVar("T")
+
+STUDY = "crash"
+SPACE = {"x": lt.Float(0.0, 1.0)}
+STEPS = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to do."""
+
+    target: str
+    url: str
+    log: Path
+    loop: str
+    seed: int
+    lease: float
+    clock: float = 0.0
+
+
+def make_study(url: str) -> None:
+    """The study that all workers share."""
+    store = open_store(url)
+    lt.create_study(storage=store, study_name=STUDY, space=SPACE, sampler=RandomSampler(), seed=1)
+    store.close()
+
+
+def load_study(store: Store) -> lt.Study:
+    """The study at work in this process."""
+    return lt.load_study(STUDY, storage=store, sampler=RandomSampler())
+
+
+def work(job: Job) -> None:
+    """Run trials until killed."""
+    install_failpoint(TARGETS[job.target].write)
+    if job.clock:
+        move_clock(job.clock)
+    ledger = Ledger(job.log)
+    patiently(ledger, lambda: LOOPS[job.loop](open_store(job.url), job, ledger, random.Random(job.seed)))
+
+
+def patiently(ledger: Ledger, call: Callable[[], T]) -> T:
+    """Repeat a call until the store can be used again: a full disk and a dead server are no end."""
+    while True:
+        try:
+            return call()
+        except StorageError as error:
+            ledger.say("refused", error=f"{type(error).__name__}: {error}"[:300])
+            time.sleep(0.05)
+
+
+def store_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
+    """The store's own calls, each repeated with the same ids where its reply did not come."""
+    owner, number = owner_id(), 0
+    while True:
+        for late in patiently(ledger, lambda: store.expired(STUDY)):
+            if patiently(ledger, lambda late=late: store.requeue(STUDY, late.number, late.token)):
+                ledger.say("requeued", number=late.number, token=late.token)
+        if rng.random() < 0.3:
+            client, x = uuid4().hex, rng.random()
+            queued = patiently(
+                ledger, lambda client=client, x=x: store.enqueue(STUDY, {"x": x}, {"client": client}, client)
+            )
+            ledger.say("enqueued", number=queued.number, client=client)
+        proposal = Proposal(number + 1, {"x": rng.random()})
+        client = uuid4().hex
+        trial = patiently(
+            ledger, lambda client=client, proposal=proposal: store.ask(STUDY, owner, client, job.lease, proposal)
+        )
+        ledger.say("asked", number=trial.number, token=trial.token, retries=trial.retries)
+        number = trial.number
+        try:
+            finish(store, trial, job.lease, ledger, rng)
+        except LeaseLost:
+            ledger.say("late", number=number, token=trial.token)
+
+
+def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rng: random.Random) -> None:
+    """Report and tell a trial; raises LeaseLost."""
+    number, token, value = trial.number, trial.token, value_of(trial.token)
+    if not trial.params:
+        patiently(ledger, lambda: store.write(STUDY, number, token, params={"x": rng.random()}))
+    for step in range(rng.randint(0, STEPS)):
+        patiently(ledger, lambda step=step: store.write(STUDY, number, token, reports=[(step, value)], lease=lease))
+    time.sleep(rng.uniform(0, 0.02))
+    result = Result(TrialState.COMPLETE, (value,))
+    patiently(ledger, lambda: store.tell(STUDY, number, token, result))
+    ledger.say("told", number=number, token=token, value=value)
+    if rng.random() < 0.1:  # a reply that was lost is asked for again
+        patiently(ledger, lambda: store.tell(STUDY, number, token, result))
+    if rng.random() < 0.05:
+        try:
+            patiently(ledger, lambda: store.tell(STUDY, number, token, Result(TrialState.COMPLETE, (value + 1,))))
+        except ConflictingTell:
+            return
+        ledger.say("told", number=number, token=token, value=value + 1)
+
+
+def study_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
+    """Ask and tell of a Study."""
+    study = load_study(store)
+    while True:
+        if rng.random() < 0.2:
+            study.enqueue_trial({"x": rng.random()})
+        trial = study.ask()
+        say_asked(study, trial, ledger)
+        value = value_of(trial.token)
+        try:
+            for step in range(rng.randint(0, STEPS)):
+                trial.report(value, step)
+            time.sleep(rng.uniform(0, 0.02))
+            patiently(ledger, lambda trial=trial, value=value: study.tell(trial, value))
+        except LeaseLost:
+            ledger.say("late", number=trial.number, token=trial.token)
+        else:
+            ledger.say("told", number=trial.number, token=trial.token, value=value)
+
+
+def optimize_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
+    """Study.optimize; what it acknowledges, it says to a callback."""
+    study = load_study(store)
+
+    def objective(trial: lt.Trial) -> float:
+        say_asked(study, trial, ledger)
+        value = value_of(trial.token)
+        for step in range(rng.randint(0, STEPS)):
+            trial.report(value, step)
+        time.sleep(rng.uniform(0, 0.02))
+        return value
+
+    def acknowledged(_: lt.Study, record: lt.TrialRecord) -> None:
+        if record.state is TrialState.COMPLETE:
+            ledger.say("told", number=record.number, token=record.token, value=record.value)
+
+    while True:
+        try:
+            study.optimize(objective, n_trials=1_000_000, callbacks=[acknowledged])
+        except LeaseLost:
+            ledger.say("late")
+
+
+def say_asked(study: lt.Study, trial: lt.Trial, ledger: Ledger) -> None:
+    """Write down which attempt at a trial this is, if it is not taken away already."""
+    record = study.history.records[trial.number]
+    if record.token == trial.token:
+        ledger.say("asked", number=trial.number, token=trial.token, retries=record.retries)
+
+
+LOOPS = {"store": store_loop, "study": study_loop, "optimize": optimize_loop}
