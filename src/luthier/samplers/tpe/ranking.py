@@ -49,14 +49,16 @@ def split(history: History, n_good: int, cap: int) -> Split:
         violation = np.nansum(np.maximum(history.constraints[rows], 0), axis=1)
         order = np.argsort(violation, kind="stable")
         good = np.concatenate([good, rows[order[: n_good - len(good)]]])
-    is_bad = np.ones(len(history), dtype=bool)
-    is_bad[good] = False
-    bad = np.flatnonzero(is_bad)
-    if len(bad) > cap:
-        unfinished = bad[states[bad] < TrialState.COMPLETE][-cap:]
-        strata = np.linspace(0, len(bad) - 1, cap).astype(np.intp)
-        bad = np.union1d(bad[strata], unfinished)
-    return Split(good, bad)
+    return Split(good, _others(len(history), good, np.flatnonzero(states < TrialState.COMPLETE)[-cap:], cap))
+
+
+def _others(n: int, good: Rows, unfinished: Rows, cap: int) -> Rows:
+    """The rows below n but for the good ones, in order; where they are more than `cap`, see `split`."""
+    count = n - len(good)
+    taken = np.sort(good)
+    places = np.arange(count) if count <= cap else np.linspace(0, count - 1, cap).astype(np.intp)
+    bad = places + np.searchsorted(taken - np.arange(len(taken)), places, side="right")  # past the good ones before it
+    return np.union1d(bad, unfinished) if count > cap and len(unfinished) else bad
 
 
 def n_ranked(history: History) -> int:

@@ -70,11 +70,12 @@ class TPESampler:
             return initial
         n_good = min(math.ceil(self.gamma * n_ranked(history)), _MAX_GOOD)
         parts = split(history, n_good, _MAX_BAD)
-        good = self._density(space, _known(space, history.X[parts.good]), _rank_weights(len(parts.good)))
-        bad = _known(space, history.X[parts.bad])
-        found: Floats = np.empty((0, len(space)))
+        X = _known(space, history.X[np.concatenate([parts.good, parts.bad])])
+        k = len(parts.good)
+        good = self._density(space, X[:k], _rank_weights(k))
+        bad, found = X[k:], np.empty((0, len(space)))
         for _ in range(n):
-            rows = np.concatenate([bad, found])
+            rows = np.concatenate([bad, found]) if len(found) else bad
             others = self._density(space, rows, np.ones(len(rows)))
             points = self._candidates(space, good, rng)
             score = good.log_density(points) - others.log_density(points)  # Bergstra 2011, equation (3)
@@ -84,11 +85,17 @@ class TPESampler:
 
     def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
         n = max(len(X), 1)
-        there = ~np.isnan(X)
         each = np.ones(len(X))
-        count = each @ there  # (d,)
-        mean = each @ np.where(there, X, 0.0) / np.maximum(count, 1)
-        squares = each @ np.where(there, (X - mean) ** 2, 0.0)
+        mean = each @ X / n  # (d,)
+        if not np.isnan(mean).any():
+            count: Floats | int = len(X)
+            gaps = X - mean
+        else:
+            there = ~np.isnan(X)
+            count = each @ there
+            mean = each @ np.where(there, X, 0.0) / np.maximum(count, 1)
+            gaps = np.where(there, X - mean, 0.0)
+        squares = np.einsum("nd,nd->d", gaps, gaps)
         spread = np.sqrt(12 * (squares + 1 / 12) / (count + 1))  # with one uniform point as a prior; 1 if uniform
         widths = _WIDTH * n ** (-1 / (len(space) + 4)) * spread  # Scott's rule
         widths = np.maximum(widths, np.maximum(_MIN_WIDTH, 0.3 / space.sizes))  # neighbouring values stay in reach
@@ -111,8 +118,8 @@ class TPESampler:
 
 def _known(space: Space, X: Floats) -> Floats:
     """Rows without coordinates outside [0, 1], which come from another range: they count as missing."""
-    outside = ((X < -1e-9) | (X > 1 + 1e-9)) & ~space.is_choice
-    return np.where(outside, np.nan, X)
+    outside = (np.abs(X - 0.5) > 0.5 + 1e-9) & ~space.is_choice
+    return np.where(outside, np.nan, X) if outside.any() else X
 
 
 def _rank_weights(n: int) -> Floats:
