@@ -24,14 +24,15 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
     if storage is None:
         return MemoryStore()
     if isinstance(storage, str | os.PathLike):
-        path = os.fspath(storage).removeprefix("sqlite:///").removeprefix("journal:///")
+        text = os.fspath(storage)
+        path = text.removeprefix("sqlite:///").removeprefix("journal:///")
         missing = "://" not in path and not os.path.exists(path)  # noqa: PTH110 - pathlib is slow to import
         if must_exist and missing:
             raise StorageError(f"there is no storage at {path}: check the path; create_study makes a new one")
-        if os.fspath(storage).startswith("journal:///") or ("://" not in path and path.endswith(".journal")):
+        if text.startswith("journal:///") or ("://" not in text and text.endswith(".journal")):
             from .journal import JournalStore
 
-            return JournalStore(os.fspath(storage))
+            return JournalStore(text)
         from .sql import SqlStore  # SQLAlchemy is loaded by those alone who use it
 
         return SqlStore(os.fspath(storage))
