@@ -1,4 +1,6 @@
-"""Each call of a store dies at its commit, before and after, and is made again: `python boundaries.py TARGET URL`.
+"""Each call of a store dies before, in and after its commit, and is made again.
+
+    python boundaries.py TARGET URL
 
 Ends with status 0 if each change is there once, whole or not at all.
 """
@@ -73,8 +75,8 @@ def die_in(target: str, url: str, name: str, call: Callable[[Store, str], None],
 
 
 def run(target: str, url: str) -> None:
-    """All calls, both ends of their commits."""
-    for when in ("before", "after"):
+    """All calls, wherever they can end."""
+    for when in TARGETS[target].failpoints:
         for word, call in {**{word: call for word, (call, _) in CALLS.items()}, **ADDING}.items():
             name = f"{word}-{when}"
             with closing(open_store(url)) as store:

@@ -28,6 +28,8 @@ import worker
 from faults import DIED, VARIABLE
 from targets import TARGETS, Place, Target
 
+from luthier.stores import open_store
+
 LEASE = 1.0  # seconds
 PAUSE = 0.3  # mean seconds between faults
 LOOPS = ("store", "store", "study", "optimize")
@@ -124,11 +126,24 @@ class Campaign:
         self.done["stop"] += 1
 
     def _failpoint(self, i: int) -> None:
-        self._kill(i, failpoint=f"{self.rng.choice(['before', 'after'])}:{self.rng.randint(1, 40)}")
+        self._kill(i, failpoint=f"{self.rng.choice(self.target.failpoints)}:{self.rng.randint(1, 40)}")
 
-    def _clock(self, i: int) -> None:
-        self._kill(i, clock=self.rng.choice([-HOURS, HOURS]))
-        self.done["clock"] += 1
+    def _clock_back(self, i: int) -> None:
+        self._kill(i, clock=-HOURS)
+        self.done["clock_back"] += 1
+
+    def _clock_ahead(self, i: int) -> None:
+        self._kill(i, clock=HOURS)
+        self.done["clock_ahead"] += 1
+
+    def _compact(self, _: int) -> None:
+        """The file is written anew while others use it, by a process that may die of it."""
+        process = FORK.Process(target=_compact, args=(self.place.url,))
+        process.start()
+        process.join(self.rng.uniform(0, 0.5))
+        process.kill()
+        process.join()
+        self.done["compact" if process.exitcode == 0 else "compact_killed"] += 1
 
     def _full(self, i: int) -> None:
         """The file may not grow, for this worker and half a second."""
@@ -152,6 +167,11 @@ def _run(job: worker.Job, failpoint: str) -> None:
     if failpoint:
         os.environ[VARIABLE] = failpoint
     worker.work(job)
+
+
+def _compact(url: str) -> None:
+    store: Any = open_store(url)
+    store.compact()
 
 
 def run(name: str, seconds: float, seed: int) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from typing import Protocol
 
 EVERYWHERE = frozenset({"kill", "stop", "failpoint"})
 """What every store must stand: workers that die, that sleep past their lease, that end at a commit."""
+FILE = EVERYWHERE | {"full", "clock_back"}
+"""A store in a file has the machine's clock: back does no harm; ahead, leases last that much longer."""
+SERVER = EVERYWHERE | {"server", "clock_back", "clock_ahead"}
+"""A server has a clock of its own, and may be killed itself."""
 
 
 class Server(Protocol):
@@ -41,11 +45,18 @@ class Target:
         place: makes a fresh one in a folder, and takes it down afterwards.
         write: the function that makes one change durable, "module:Class.method"; failpoints go around it.
         faults: what it must stand.
+        torn: whether a change that was cut short at any byte is promised to be seen and dropped.
     """
 
     place: Callable[[Path], AbstractContextManager[Place]]
     write: str
     faults: frozenset[str]
+    torn: bool = False
+
+    @property
+    def failpoints(self) -> tuple[str, ...]:
+        """Where a process may end; see `install_failpoint`."""
+        return ("before", "after", "torn") if self.torn else ("before", "after")
 
 
 def in_file(name: str, url: str = "{}") -> Callable[[Path], AbstractContextManager[Place]]:
@@ -60,5 +71,8 @@ def in_file(name: str, url: str = "{}") -> Callable[[Path], AbstractContextManag
 
 
 TARGETS = {
-    "sqlite": Target(in_file("study.db"), "luthier.stores.sql.database:Database.write", EVERYWHERE | {"full"}),
+    "sqlite": Target(in_file("study.db"), "luthier.stores.sql.database:Database.write", FILE),
+    "journal": Target(
+        in_file("study.journal"), "luthier.stores.journal.file:JournalFile.append", FILE | {"compact"}, torn=True
+    ),
 }

@@ -11,7 +11,7 @@ import pytest
 from targets import TARGETS
 
 HERE = Path(__file__).parent
-SECONDS = 6.0
+SECONDS = 4.0
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
