@@ -4,13 +4,18 @@ The way of a trial: `ask` takes in what others did (`sync`), lets the sampler pr
 next number, and hands the proposal to the store, which starts the trial in one transaction; had somebody
 else taken the number, parameters are suggested again for the number that came. `report` goes to the
 history at once and to the store within a second, or with the next write. `tell` is one transaction.
+
+Where other processes see the store, a trial is held by a lease, which a thread renews for as long as this
+process lives; trials whose lease has run out are taken from their owners.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,7 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from .errors import LeaseLost, LuthierError, SearchSpaceExhausted, SpaceError, TrialNotFound, TrialNotRunning
+from .errors import (
+    LeaseLost,
+    LuthierError,
+    SearchSpaceExhausted,
+    SpaceError,
+    StorageError,
+    TrialNotFound,
+    TrialNotRunning,
+)
+from .heartbeat import Heartbeat
 from .history import History
 from .live import Trial, check_json
 from .owners import owner_id, owner_is_dead
@@ -27,9 +41,16 @@ from .schedulers import Decision, Scheduler
 from .space import Domain, Space, domain_from_json, domain_to_json
 from .space.domains import label_of
 from .space.growing import GrowingSpace
-from .stores import Proposal, Result, Store, StudyRecord
+from .stores import MemoryStore, Proposal, Result, Store, StudyRecord
 from .streams import Streams
 from .trial import Configuration, Label, TrialRecord, TrialState
+
+LEASE_SECONDS = 120.0
+"""Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a
+busy database nor a minute of native code that holds the interpreter costs a training. A process of this machine
+that died is seen at once all the same; only the trials of a dead machine wait so long."""
+
+MAX_RETRIES = 3
 
 _FLUSH_SECONDS = 1.0
 
@@ -41,6 +62,7 @@ class _Running:
     trial: Trial
     unsaved: list[tuple[int, float]] = field(default_factory=list)
     saved_at: float = 0.0
+    held: bool = True  # False once its lease is another's business
 
 
 class Engine:
@@ -52,26 +74,54 @@ class Engine:
         sampler: proposes.
         scheduler: prunes; None for never.
         space: the declared space with its objects (a record holds labels alone); None if there is none.
+        lease: seconds until a trial of this process may be taken from it when it renews no more. A store in
+            memory needs none: its trials die with their process.
+
+    Raises:
+        ValueError: the lease is not a positive number.
     """
 
     def __init__(
-        self, store: Store, study: StudyRecord, sampler: Sampler, scheduler: Scheduler | None, space: Space | None
+        self,
+        store: Store,
+        study: StudyRecord,
+        sampler: Sampler,
+        scheduler: Scheduler | None,
+        space: Space | None,
+        lease: float = LEASE_SECONDS,
     ) -> None:
+        if not 0 < lease < math.inf:
+            raise ValueError(f"lease_seconds={lease}: give a positive number of seconds")
         self.store = store
         self.name = study.name
         self.sampler = sampler
         self.scheduler = scheduler
-        self.lock = threading.RLock()
         self.declared = space
         self._growing = GrowingSpace({name: domain_from_json(x) for name, x in study.parameters.items()})
         self.history = History(self.space, study.directions)  # type: ignore[arg-type]
         self._streams = Streams(study.seed)
         self._revision = 0
         self._running: dict[int, _Running] = {}
+        self._lease = None if isinstance(store, MemoryStore) else lease
+        self._looked_at = -math.inf
+        self._become_this_process()
+        _engines.add(self)
+        self.sync()
+
+    def _become_this_process(self) -> None:
+        """What is a process's own; in a forked child, the parent goes on holding what was running."""
+        self.lock = threading.RLock()
         self._client = os.urandom(16).hex()
         self._calls = count()
         self.owner = owner_id()
-        self.sync()
+        for running in self._running.values():
+            running.held = False
+        self._heartbeat = None if self._lease is None else Heartbeat(self._held, self._renew, self._lease / 3)
+
+    def close(self) -> None:
+        """Renew no more: what still runs here may be taken once its lease has run out."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
     @property
     def space(self) -> Space:
@@ -124,13 +174,15 @@ class Engine:
                 self.sync()
             number = len(self.history)
             proposal = None if self.history.has_waiting else Proposal(number, self._suggest(number, {}))
-            record = self.store.ask(self.name, self.owner, self._call(), proposal=proposal)
+            record = self.store.ask(self.name, self.owner, self._call(), self._lease, proposal)
             fixed_names: frozenset[str] = frozenset()
             if proposal is None or record.number != proposal.number:
                 if record.retries == 0:
                     fixed_names = frozenset(record.params)
                 try:
                     record = self._complete(record)
+                except LeaseLost:  # suggesting took longer than the lease
+                    return self.ask()
                 except LuthierError as error:  # nobody runs it: it must not stay RUNNING
                     self.give_up(record.number, record.token, str(error))
                     raise
@@ -147,6 +199,8 @@ class Engine:
                 fixed_names,
             )
             self._running[record.number] = _Running(trial, saved_at=time.monotonic())
+            if self._heartbeat is not None:
+                self._heartbeat.start()
             return trial
 
     def _call(self) -> str:
@@ -160,7 +214,7 @@ class Engine:
             return record
         self.sync()
         params = self._suggest(record.number, record.params)
-        self.store.write(self.name, record.number, record.token, params=params)
+        self.store.write(self.name, record.number, record.token, params=params, lease=self._lease)
         return record.with_(params=params)
 
     def _suggest(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
@@ -224,8 +278,8 @@ class Engine:
         if self.scheduler is None:
             return False
         with self.lock:
-            self._owned(number)
             self.sync()
+            self._owned(number)
             return self.scheduler.decide(self.history, number) is Decision.STOP
 
     def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
@@ -243,7 +297,19 @@ class Engine:
         if running is None:
             record = self.record(number)
             raise TrialNotRunning(f"trial {number} is {record.state.name} and not run by this process: ask for one")
+        record = self.history.records[number]
+        if record.token != running.trial.token:
+            raise LeaseLost(
+                f"trial {number} was taken from this process, whose lease had run out, and is {record.state.name} "
+                "now: drop what you have of it and ask for another trial"
+            )
         return running
+
+    def _forget(self, number: int, token: str | None) -> None:
+        """Hold an attempt no more; a later one of the same trial stays."""
+        running = self._running.get(number)
+        if running is not None and token in (None, running.trial.token):
+            del self._running[number]
 
     # -- tell
 
@@ -255,13 +321,13 @@ class Engine:
         """
         with self.lock:
             running = self._running.get(number)
-            unsaved = running.unsaved if running is not None else ()
+            unsaved = running.unsaved if running is not None and running.trial.token == token else ()
             try:
                 record = self.store.tell(self.name, number, token, result, params=params, reports=unsaved)
             except (LeaseLost, TrialNotRunning):
-                self._running.pop(number, None)
+                self._forget(number, token)
                 raise
-            self._running.pop(number, None)
+            self._forget(number, token)
             if number > len(self.history):
                 self.sync()
             else:
@@ -273,7 +339,7 @@ class Engine:
     def give_back(self, number: int, token: str) -> bool:
         """Queue a running trial again, because its worker died or was interrupted."""
         with self.lock:
-            self._running.pop(number, None)
+            self._forget(number, token)
             done = self.store.requeue(self.name, number, token)
             self.sync()
             return done
@@ -281,7 +347,7 @@ class Engine:
     def give_up(self, number: int, token: str, error: str) -> bool:
         """Finish a running trial whose worker died too often."""
         with self.lock:
-            self._running.pop(number, None)
+            self._forget(number, token)
             done = self.store.fail(self.name, number, token, error)
             self.sync()
             return done
@@ -297,6 +363,47 @@ class Engine:
             ]
             return [r.number for r in dead if self.give_back(r.number, r.token)]
 
+    def take_expired(self, max_retries: int = MAX_RETRIES) -> None:
+        """Queue again every trial of others whose lease has run out, or fail it after `max_retries`.
+
+        To be called before each `ask`: the store is looked at only where others run trials and none waits, and
+        once in a quarter of the lease.
+        """
+        if self._lease is None:
+            return
+        with self.lock:
+            now = time.monotonic()
+            if now - self._looked_at < self._lease / 4 or self.history.has_waiting:
+                return
+            self.sync()
+            running = np.flatnonzero(self.history.states == TrialState.RUNNING).tolist()
+            if all(number in self._running and self._running[number].held for number in running):
+                return
+            self._looked_at = now
+            for record in self.store.expired(self.name):
+                mine = self._running.get(record.number)
+                if mine is not None and mine.held and mine.trial.token == record.token:
+                    continue  # late, but here
+                if record.retries >= max_retries:
+                    times = f"{record.retries + 1} times"
+                    self.give_up(record.number, record.token, f"its owner {record.owner} fell silent ({times})")
+                else:
+                    self.give_back(record.number, record.token)
+
+    def _held(self) -> list[tuple[int, str]]:
+        """Trials whose leases this process renews. Takes no lock: a suggestion may hold it for long."""
+        return [(number, r.trial.token) for number, r in self._running.copy().items() if r.held]
+
+    def _renew(self, number: int, token: str) -> None:
+        try:
+            self.store.write(self.name, number, token, lease=self._lease)
+        except StorageError:
+            raise
+        except LuthierError:  # it was taken, or told, or deleted: whoever runs it hears of it at its next call
+            running = self._running.get(number)
+            if running is not None and running.trial.token == token:
+                running.held = False
+
     def running_trial(self, number: int) -> Trial | None:
         """The trial of that number if this process asked for it and has not told it."""
         running = self._running.get(number)
@@ -309,6 +416,18 @@ class Engine:
         if not 0 <= number < len(self.history):
             raise TrialNotFound(f"study {self.name!r} has no trial {number}: it has {len(self.history)} trials")
         return self.history.records[number]
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_engines):
+        engine._become_this_process()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _stored_without_domain(params: Mapping[str, Any]) -> Configuration:

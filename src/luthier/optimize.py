@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from .engine import Engine
-from .errors import SearchSpaceExhausted
+from .errors import LeaseLost, SearchSpaceExhausted
 from .executors import Executor, Outcome
 from .live import Session, Trial
 from .progress import Progress, progress_bar
 from .trial import TrialRecord, TrialState
+
+_log = logging.getLogger("luthier")
 
 
 class Optimization:
@@ -55,6 +58,7 @@ class Optimization:
         self._max_retries = max_retries
         self._show = show_progress_bar
         self._started = 0
+        self._dropped = 0
         self._lock = threading.RLock()
         self._progress: Progress | None = None
 
@@ -89,6 +93,7 @@ class Optimization:
     def next(self) -> Trial | None:
         """A trial to run; None when there are enough, or nothing is left to try."""
         with self._lock:
+            self._engine.take_expired(self._max_retries)
             if self._enough():
                 return None
             try:
@@ -101,11 +106,20 @@ class Optimization:
             return trial
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
-        """Tell the study; raise what the objective raised unless it is to be caught."""
+        """Tell the study; raise what the objective raised unless it is to be caught.
+
+        A result of a trial that was given to another owner is dropped: the run goes on.
+        """
         with self._lock:
             error = outcome.exception
             try:
                 record = self._finish(trial, outcome)
+            except LeaseLost as lost:
+                self._started -= 1
+                self._dropped += 1
+                _log.warning("%s (result dropped; %d so far in this run)", lost, self._dropped)
+                self._show_progress()
+                return
             except self._catch:
                 record = self._engine.record(trial.number)
             self._show_progress()
@@ -115,7 +129,7 @@ class Optimization:
                 callback(record)
 
     def lost(self, trial: Trial, reason: str) -> None:
-        """Queue the trial of a dead worker again, or give it up after too many times."""
+        """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
         with self._lock:
             if self._engine.record(trial.number).retries >= self._max_retries:
                 self._engine.give_up(trial.number, trial.token, f"{reason} ({self._max_retries + 1} times)")

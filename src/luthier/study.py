@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .engine import Engine
+from .engine import LEASE_SECONDS, MAX_RETRIES, Engine
 from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
 from .executors import Executor, InlineExecutor, Outcome
 from .history import Direction, History
@@ -142,12 +142,16 @@ class Study:
     def ask(self, fixed: Mapping[str, Any] | None = None) -> Trial:
         """Start a trial and own it: a queued one if there is one, else a new one.
 
+        It is owned until it is told, for as long as this process lives and holds the study or the trial. A trial
+        of a process or machine that fell silent for `lease_seconds` is queued again, and so asked for first.
+
         Args:
             fixed: values that this trial shall have; the others are suggested.
 
         Raises:
             SpaceError: fixed values that the space does not have.
         """
+        self._engine.take_expired()
         return self._engine.ask(fixed)
 
     def tell(
@@ -240,7 +244,8 @@ class Study:
         *,
         total_trials: int | None = None,
         executor: Executor | None = None,
-        max_retries: int = 3,
+        max_retries: int = MAX_RETRIES,
+        trial_timeout: float | None = None,
     ) -> None:
         """Run trials of an objective until there are enough.
 
@@ -260,14 +265,24 @@ class Study:
             show_progress_bar: draw one.
             total_trials: run until the study has this many finished trials: safe to repeat after a crash.
             executor: where trials run, in place of n_jobs.
-            max_retries: how often a trial whose worker died is started again before it counts as FAIL.
+            max_retries: how often a trial whose worker died, was stuck or fell silent is started again before it
+                counts as FAIL.
+            trial_timeout: seconds after which the worker process of a trial is killed, and the trial counts as
+                one whose worker died. n_jobs=1 then runs in one worker process: a stuck objective in this process
+                cannot be stopped from outside.
+
+        A trial that was taken from this process (it was paused for longer than `lease_seconds`) is dropped with a
+        warning in the log "luthier", does not count, and the run goes on.
 
         Raises:
+            ValueError: both n_trials and total_trials, a trial_timeout that is not positive, or one with an executor.
             ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
             KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
         """
         if n_trials is not None and total_trials is not None:
             raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
+        if trial_timeout is not None and executor is not None:
+            raise ValueError("trial_timeout kills worker processes of this machine: give n_jobs in place of executor")
         self._stop.clear()
         run = Optimization(
             self._engine,
@@ -281,15 +296,23 @@ class Study:
             max_retries=max_retries,
             show_progress_bar=show_progress_bar,
         )
-        if executor is None and n_jobs != 1:
+        if executor is None and (n_jobs != 1 or trial_timeout is not None):
             from .executors.processes import ProcessExecutor
 
-            executor = ProcessExecutor(n_jobs)
+            executor = ProcessExecutor(n_jobs, trial_timeout)
         run.run(objective, executor or InlineExecutor())
 
     def stop(self) -> None:
         """Let `optimize` end once what runs is finished; for callbacks and other threads."""
         self._stop.set()
+
+    def close(self) -> None:
+        """End with this study: its leases are renewed no more, and its storage is closed.
+
+        Needed only where a process goes on for long: a study that nobody holds any more ends by itself.
+        """
+        self._engine.close()
+        self._engine.store.close()
 
     def _finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
         """Tell what came out of an objective; what is no result makes the trial FAIL and is raised."""
@@ -339,6 +362,7 @@ def create_study(
     study_name: str | None = None,
     load_if_exists: bool = False,
     seed: int | None = None,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
     """A new study.
 
@@ -353,12 +377,16 @@ def create_study(
         study_name: unique in the storage; made up if not given.
         load_if_exists: go on with the study of that name if there is one.
         seed: the same seed gives the same study; a fresh one by default.
+        lease_seconds: a process that does not renew its hold of a trial for so long loses it to whoever asks next.
+            A thread renews every third of it, so only dead and paused processes, and dead machines, do. Two minutes
+            by default: longer than any busy database or native code that holds the interpreter; shorter only makes
+            the trial of a dead machine start again sooner. A study in memory needs none.
 
     Raises:
         StudyExists: the name is taken and load_if_exists is False.
         StorageError: the storage cannot be used.
-        ValueError: both direction and directions, one that is neither "minimize" nor "maximize", or a
-            pruner with several objectives.
+        ValueError: both direction and directions, one that is neither "minimize" nor "maximize", a
+            pruner with several objectives, or lease_seconds that are not positive.
         SpaceError: load_if_exists, and the study there has another space.
     """
     if direction is not None and directions is not None:
@@ -388,7 +416,7 @@ def create_study(
             raise StudyExists(
                 f"study {record.name!r} has the directions {list(record.directions)}, not {list(chosen)}"
             ) from error
-    return _study(store, record, declared, sampler, pruner)
+    return _study(store, record, declared, sampler, pruner, lease_seconds)
 
 
 def load_study(
@@ -398,6 +426,7 @@ def load_study(
     space: Space | Mapping[str, Any] | None = None,
     sampler: Sampler | None = None,
     pruner: Scheduler | None = None,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
     """A study from a storage.
 
@@ -407,6 +436,7 @@ def load_study(
         space: the declared space again, if its choices are objects (a storage holds their labels alone).
         sampler: as in `create_study`; a storage does not remember it.
         pruner: as in `create_study`; a storage does not remember it.
+        lease_seconds: as in `create_study`, for the trials that this process asks for.
 
     Raises:
         StudyNotFound: there is none of that name, or several and none is named.
@@ -421,11 +451,16 @@ def load_study(
             raise StudyNotFound(f"the storage has {len(names)} studies: {known}; name the one to load")
         study_name = names[0]
     declared = Space(space) if isinstance(space, Mapping) else space
-    return _study(store, store.study(study_name), declared, sampler, pruner)
+    return _study(store, store.study(study_name), declared, sampler, pruner, lease_seconds)
 
 
 def _study(
-    store: Store, record: StudyRecord, declared: Space | None, sampler: Sampler | None, pruner: Scheduler | None
+    store: Store,
+    record: StudyRecord,
+    declared: Space | None,
+    sampler: Sampler | None,
+    pruner: Scheduler | None,
+    lease: float,
 ) -> Study:
     if record.space is not None:
         stored = Space.from_json(record.space)
@@ -438,7 +473,7 @@ def _study(
         declared = declared or stored
     elif declared is not None:
         _raise_space_differs(record.name, list(declared.names))
-    engine = Engine(store, record, sampler or AutoSampler(), pruner, declared)
+    engine = Engine(store, record, sampler or AutoSampler(), pruner, declared, lease)
     return Study(engine, record)
 
 

@@ -13,6 +13,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from dataclasses import replace
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
@@ -33,14 +34,18 @@ class ProcessExecutor:
     Args:
         n_jobs: how many; -1 for one per core. The cores are divided among them for BLAS and PyTorch threads,
             unless OMP_NUM_THREADS and its like say otherwise.
+        trial_timeout: seconds after which the worker of a trial is killed as stuck; None for never.
 
     Raises:
-        ValueError: n_jobs is 0 or less than -1.
+        ValueError: n_jobs is 0 or less than -1, or trial_timeout is not positive.
     """
 
-    def __init__(self, n_jobs: int) -> None:
+    def __init__(self, n_jobs: int, trial_timeout: float | None = None) -> None:
         if n_jobs == 0 or n_jobs < -1:
             raise ValueError(f"n_jobs={n_jobs}: give the number of worker processes, or -1 for one per core")
+        if trial_timeout is not None and not trial_timeout > 0:
+            raise ValueError(f"trial_timeout={trial_timeout}: give a positive number of seconds, or None for no limit")
+        self.trial_timeout = trial_timeout
         self.n_jobs = usable_cores() if n_jobs == -1 else n_jobs
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
@@ -50,7 +55,7 @@ class ProcessExecutor:
         with _Switchboard(source.session) as switchboard:
             start = (cloudpickle.dumps(objective), switchboard.address, switchboard.key)
             environment = thread_environment(self.n_jobs, os.environ)
-            slots = [_Slot(start, environment, source) for _ in range(self.n_jobs)]
+            slots = [_Slot(start, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
             for slot in slots:
                 slot.start()
             try:
@@ -75,11 +80,18 @@ class _Slot(threading.Thread):
     Wait for `done`, not with `join`: in Python 3.11, a Ctrl-C in `join` makes a thread that runs count as stopped.
     """
 
-    def __init__(self, start: tuple[Any, ...], environment: Mapping[str, str], source: TrialSource) -> None:
+    def __init__(
+        self,
+        start: tuple[Any, ...],
+        environment: Mapping[str, str],
+        source: TrialSource,
+        trial_timeout: float | None,
+    ) -> None:
         super().__init__(daemon=True)
         self._start = start
         self._environment = environment
         self._source = source
+        self._trial_timeout = trial_timeout
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._pool: Any = None
@@ -101,12 +113,19 @@ class _Slot(threading.Thread):
     def _run_one(self, trial: Trial) -> None:
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
+        stuck = False
         try:
-            outcome: Outcome = self._worker().submit(_work, trial.ticket()).result()
+            future = self._worker().submit(_work, trial.ticket())
+            stuck = not wait([future], self._trial_timeout).done
+            if stuck:
+                self._close(kill=True)  # then there is no result, unless it came in this moment
+            outcome: Outcome = future.result()
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             self._close(kill=True)
             if self._ended.is_set():
                 self._source.interrupted(trial)
+            elif stuck:
+                self._source.lost(trial, f"the training took longer than trial_timeout={self._trial_timeout:g} s")
             else:
                 self._source.lost(trial, f"the worker process died: {error}")
             return
