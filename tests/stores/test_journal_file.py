@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from luthier.errors import LuthierError, SchemaTooNew, StorageBusy, StorageError
 from luthier.stores import open_store
-from luthier.stores.journal import JournalStore, repair_journal
+from luthier.stores.journal import JournalStore, lock, repair_journal
 from luthier.stores.journal.framing import frame
 from luthier.stores.journal.lock import Patience, lock_descriptor
 from luthier.stores.sql import SqlStore
@@ -53,7 +54,7 @@ def line_starts(data: bytes) -> list[int]:
 
 def test_file_cut_at_any_byte_of_its_end_keeps_all_that_is_before(store: JournalStore, path: Path) -> None:
     name = new_study(store)
-    told = [told_trial(store, name) for _ in range(4)]
+    told = [told_trial(store, name) for _ in range(3)]
     data = path.read_bytes()
     starts = line_starts(data)  # header, study, and two lines for each trial
     for cut in range(starts[6], len(data)):
@@ -237,6 +238,25 @@ def test_closed_failed_and_forgotten_stores_leave_no_file_open(path: Path) -> No
     assert opened() == []
 
 
+def test_failed_read_is_said(store: JournalStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = new_study(store)
+    other = JournalStore(path)
+    told = told_trial(store, name)
+    fails_once(monkeypatch, "pread", errno.EIO)
+    with pytest.raises(StorageError, match=r"study\.journal cannot be read: Input/output error"):
+        other.changes(name, 0)
+    assert trials(other, name) == [told]
+    other.close()
+
+
+def test_descriptor_that_went_stale_is_opened_again(store: JournalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS, when another machine has compacted the file."""
+    name = new_study(store)
+    told = told_trial(store, name)
+    monkeypatch.setattr(lock, "_set_lock", Mock(side_effect=[OSError(errno.ESTALE, "Stale"), None, None]))
+    assert trials(store, name) == [told]
+
+
 # -- failed appends
 
 
@@ -244,7 +264,7 @@ def fails_once(monkeypatch: pytest.MonkeyPatch, call: str, error: int, *, half: 
     really = getattr(os, call)
 
     def failing(fd: int, *args: Any) -> Any:
-        if half and len(args[0]) > 20:  # a short write; the next one fails
+        if half and len(args[0]) > 20:  # short writes; the last one fails
             return really(fd, args[0][:20], *args[1:])
         monkeypatch.setattr(os, call, really)
         raise OSError(error, os.strerror(error))
@@ -256,6 +276,7 @@ def fails_once(monkeypatch: pytest.MonkeyPatch, call: str, error: int, *, half: 
     ("call", "error", "half"),
     [
         ("pwrite", errno.ENOSPC, False),
+        ("pwrite", errno.ENOSPC, True),
         ("pwrite", errno.EFBIG, False),
         ("fsync", errno.EIO, False),
         ("fsync", errno.EDQUOT, False),

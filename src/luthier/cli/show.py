@@ -99,7 +99,7 @@ def report(
     if folder is not None and out is None:
         path = write_run_report(folder, study)
     else:
-        beside = Path(run.removeprefix("sqlite:///")).parent / "report.html"
+        beside = Path(run.removeprefix("sqlite:///").removeprefix("journal:///")).parent / "report.html"
         path = write_report(out or beside, study)
     typer.echo(path)
 

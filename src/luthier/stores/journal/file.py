@@ -58,8 +58,10 @@ class JournalFile:
             fd = self._lock_present_file(patience, exclusive=exclusive)
             try:
                 yield self._id
+            except OSError as error:
+                raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
             finally:
-                unlock_descriptor(fd)
+                self._unlock(fd)
 
     def news(self) -> Iterator[list[str]]:
         """The texts that were appended since the last time, in lists.
@@ -171,15 +173,24 @@ class JournalFile:
             fd = self._descriptor
             if exclusive and not self._may_write:
                 raise StorageError(f"{self.path}: it may only be read: allow writing, or use a copy")
-            lock_descriptor(fd, patience, self.path, exclusive=exclusive)
             try:
-                if _is_at(self.path, fd):
+                lock_descriptor(fd, patience, self.path, exclusive=exclusive)
+                if is_at(self.path, fd):
                     if reopened or not self._id:
                         self._read_header(fd)
                     return fd
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
             except BaseException:
-                unlock_descriptor(fd)
+                self._unlock(fd)
                 raise
+            self.drop_descriptor()
+
+    def _unlock(self, fd: int) -> None:
+        try:
+            unlock_descriptor(fd)
+        except OSError:  # closing it frees the lock
             self.drop_descriptor()
 
     def _read_header(self, fd: int) -> None:
@@ -235,7 +246,8 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def _is_at(path: Path, fd: int) -> bool:
+def is_at(path: Path, fd: int) -> bool:
+    """Whether an open file is what lies at a path. Raises `StorageError` where nothing does."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError as error:

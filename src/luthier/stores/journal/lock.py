@@ -96,6 +96,7 @@ def lock_descriptor(fd: int, patience: Patience, path: Path, *, exclusive: bool)
     Raises:
         StorageBusy: others held it until the deadline.
         StorageError: the file system has no locks.
+        OSError: ESTALE, where another machine has put another file in its place.
     """
     nap = 0.0002
     while True:
@@ -103,6 +104,8 @@ def lock_descriptor(fd: int, patience: Patience, path: Path, *, exclusive: bool)
             _set_lock(fd, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
             return
         except OSError as error:
+            if error.errno == errno.ESTALE:
+                raise
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise StorageError(
                     f"{path} cannot be locked: {error.strerror}. A journal needs a file system with fcntl locks"

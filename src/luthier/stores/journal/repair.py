@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import StorageError
 from ...trial import TrialRecord, TrialState
 from ..codec import from_json, to_json
-from .file import write_journal
+from .file import is_at, write_journal
 from .framing import MAGIC, frame, header_id, stretches
-from .lock import Patience, ThreadsLock, lock_descriptor, unlock_descriptor
+from .lock import Patience, ThreadsLock, lock_descriptor
 from .state import JournalState
 
 
@@ -56,20 +58,26 @@ def repair_journal(path: Path, out: Path | None = None, *, timeout: float = 60.0
     """
     if out is not None and out.exists():
         raise StorageError(f"{out} exists: choose another --out")
-    patience = Patience(path, timeout)
+    with _locked(path, Patience(path, timeout), exclusive=out is None) as fd:
+        return _repair(fd, path, out)
+
+
+@contextmanager
+def _locked(path: Path, patience: Patience, *, exclusive: bool) -> Iterator[int]:
+    """What lies at a path, open and locked."""
     with ThreadsLock(path).held(patience):
-        try:
-            fd = os.open(path, os.O_RDWR if out is None else os.O_RDONLY)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
-        try:
-            lock_descriptor(fd, patience, path, exclusive=out is None)
+        while True:
             try:
-                return _repair(fd, path, out)
+                fd = os.open(path, os.O_RDWR if exclusive else os.O_RDONLY)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
+            try:
+                lock_descriptor(fd, patience, path, exclusive=exclusive)
+                if is_at(path, fd):  # not one that was replaced meanwhile
+                    yield fd
+                    return
             finally:
-                unlock_descriptor(fd)
-        finally:
-            os.close(fd)
+                os.close(fd)  # and unlock it
 
 
 def _repair(fd: int, path: Path, out: Path | None) -> Repaired:
