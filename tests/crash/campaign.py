@@ -78,9 +78,7 @@ class Campaign:
 
     def check(self) -> dict[str, Any]:
         """What a fresh process finds."""
-        command = [sys.executable, "-W", "error", str(Path(__file__).with_name("checks.py"))]
-        command += [self.place.url, str(self.folder), str(LEASE), repr(self.died)]
-        found = subprocess.run(command, capture_output=True, text=True)
+        found = program("checks.py", self.place.url, str(self.folder), str(LEASE), repr(self.died))
         if found.returncode != 0:
             return {"violations": [f"the checks ended with {found.returncode}: {found.stderr}"]}
         figures: dict[str, Any] = json.loads(found.stdout)
@@ -174,11 +172,20 @@ def _compact(url: str) -> None:
     store.compact()
 
 
+def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a program of this folder says in a fresh process."""
+    command = [sys.executable, "-W", "error", str(Path(__file__).with_name(name)), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 def run(name: str, seconds: float, seed: int) -> dict[str, Any]:
     """One campaign: its figures, `violations` among them."""
     with tempfile.TemporaryDirectory(prefix="luthier-crash-") as text:
         folder = Path(text)
         with TARGETS[name].place(folder) as place:
+            commits = program("boundaries.py", name, place.url)
+            if commits.returncode != 0:
+                return {"violations": [f"a call that died at its commit: {commits.stderr}"]}
             campaign = Campaign(name, folder, place, random.Random(seed))
             campaign.run(seconds)
             return campaign.check()

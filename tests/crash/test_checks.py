@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +13,21 @@ from worker import SPACE, STUDY
 
 import luthier as lt
 from luthier.samplers import RandomSampler
-from luthier.stores import MemoryStore, Result
+from luthier.stores import Result, Store, open_store
 from luthier.trial import TrialState
 
 Fact = dict[str, Any]
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(tmp_path / "study.journal")
     lt.create_study(storage=store, study_name=STUDY, space=SPACE, sampler=RandomSampler(), seed=1)
-    return store
+    yield store
+    store.close()
 
 
-def told(store: MemoryStore, *, wrong: float = 0.0) -> list[Fact]:
+def told(store: Store, *, wrong: float = 0.0) -> list[Fact]:
     trial = store.ask(STUDY, "me", "a call", 0.0)
     value = value_of(trial.token) + wrong
     store.tell(STUDY, trial.number, trial.token, Result(TrialState.COMPLETE, (value,)))
@@ -34,11 +37,11 @@ def told(store: MemoryStore, *, wrong: float = 0.0) -> list[Fact]:
     ]
 
 
-def figures(store: MemoryStore, facts: list[Fact]) -> dict[str, Any]:
-    return check(store, facts, 0.0, 0.0)
+def figures(store: Store, facts: list[Fact]) -> dict[str, Any]:
+    return check(store, facts, 0.1, 0.0)
 
 
-def test_store_that_kept_its_word_has_no_violations(store: MemoryStore) -> None:
+def test_store_that_kept_its_word_has_no_violations(store: Store) -> None:
     facts = told(store)
     queued = store.enqueue(STUDY, {"x": 0.5}, {"client": "c"}, "c")
     store.ask(STUDY, "dead", "1", 0.0)
@@ -50,38 +53,38 @@ def test_store_that_kept_its_word_has_no_violations(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("change", [{"number": 7}, {"value": 2.0}, {"token": "00000000000f"}])
-def test_result_that_is_not_there_is_lost(store: MemoryStore, change: Fact) -> None:
+def test_result_that_is_not_there_is_lost(store: Store, change: Fact) -> None:
     asked, said = told(store)
     assert figures(store, [asked, {**said, **change}])["lost"] == 1
 
 
-def test_queued_trial_that_is_not_there_is_lost(store: MemoryStore) -> None:
+def test_queued_trial_that_is_not_there_is_lost(store: Store) -> None:
     assert figures(store, [{"fact": "enqueued", "number": 0, "client": "c"}])["lost"] == 1
 
 
-def test_attempt_of_two_owners_is_found(store: MemoryStore) -> None:
+def test_attempt_of_two_owners_is_found(store: Store) -> None:
     asked, said = told(store)
     assert figures(store, [asked, said, {**asked, "token": "another"}])["twice"] == 1
     assert figures(store, [asked, said, {**asked, "token": "another", "retries": 1}])["twice"] == 0
 
 
-def test_trial_of_two_results_is_found(store: MemoryStore) -> None:
+def test_trial_of_two_results_is_found(store: Store) -> None:
     asked, said = told(store)
     assert figures(store, [asked, said, {**said, "value": said["value"] + 1}])["twice"] == 1
 
 
-def test_call_that_queued_two_trials_is_found(store: MemoryStore) -> None:
+def test_call_that_queued_two_trials_is_found(store: Store) -> None:
     for client in ("first", "second"):
         store.enqueue(STUDY, {"x": 0.5}, {"client": "c"}, client)
     assert figures(store, [])["twice"] == 1
 
 
-def test_result_of_nobody_is_found(store: MemoryStore) -> None:
+def test_result_of_nobody_is_found(store: Store) -> None:
     (violation,) = figures(store, told(store, wrong=1.0))["violations"]
     assert "which nobody told" in violation
 
 
-def test_trial_that_nobody_can_take_is_left_running(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_that_nobody_can_take_is_left_running(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("checks.SLACK", 0.1)
     store.ask(STUDY, "another machine", "1")
     assert figures(store, [])["running"] == 1

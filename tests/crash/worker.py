@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -43,14 +44,24 @@ class Job:
 
 def make_study(url: str) -> None:
     """The study that all workers share."""
-    store = open_store(url)
-    lt.create_study(storage=store, study_name=STUDY, space=SPACE, sampler=RandomSampler(), seed=1)
-    store.close()
+    lt.create_study(storage=url, study_name=STUDY, space=SPACE, sampler=RandomSampler(), seed=1).close()
 
 
-def load_study(store: Store) -> lt.Study:
+def load_study(store: Store, lease: float) -> lt.Study:
     """The study at work in this process."""
-    return lt.load_study(STUDY, storage=store, sampler=RandomSampler())
+    return lt.load_study(STUDY, storage=store, sampler=RandomSampler(), lease_seconds=lease)
+
+
+class LateResults(logging.Handler):
+    """Writes down what `optimize` says of a result that came too late."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and isinstance(record.args[0], LeaseLost):
+            self._ledger.say("late")
 
 
 def work(job: Job) -> None:
@@ -59,6 +70,7 @@ def work(job: Job) -> None:
     if job.clock:
         move_clock(job.clock)
     ledger = Ledger(job.log)
+    logging.getLogger("luthier").addHandler(LateResults(ledger))
     patiently(ledger, lambda: LOOPS[job.loop](open_store(job.url), job, ledger, random.Random(job.seed)))
 
 
@@ -121,7 +133,7 @@ def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rn
 
 def study_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
     """Ask and tell of a Study."""
-    study = load_study(store)
+    study = load_study(store, job.lease)
     while True:
         if rng.random() < 0.2:
             study.enqueue_trial({"x": rng.random()})
@@ -141,7 +153,7 @@ def study_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> No
 
 def optimize_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
     """Study.optimize; what it acknowledges, it says to a callback."""
-    study = load_study(store)
+    study = load_study(store, job.lease)
 
     def objective(trial: lt.Trial) -> float:
         say_asked(study, trial, ledger)
@@ -155,11 +167,7 @@ def optimize_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) ->
         if record.state is TrialState.COMPLETE:
             ledger.say("told", number=record.number, token=record.token, value=record.value)
 
-    while True:
-        try:
-            study.optimize(objective, n_trials=1_000_000, callbacks=[acknowledged])
-        except LeaseLost:
-            ledger.say("late")
+    study.optimize(objective, callbacks=[acknowledged])
 
 
 def say_asked(study: lt.Study, trial: lt.Trial, ledger: Ledger) -> None:
