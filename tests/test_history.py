@@ -26,6 +26,17 @@ def test_columns():
     assert len(history) == 2 and history.version == 1
 
 
+def test_what_changed():
+    history = History(SPACE)
+    history.put([record(0), record(1, TrialState.RUNNING)])
+    before = history.version
+    assert history.changed_since(before) == []
+    history.put([record(1)])
+    history.put([record(2), record(0)])
+    assert sorted(history.changed_since(before)) == [0, 1, 2]
+    assert sorted(history.changed_since(0)) == [0, 0, 1, 1, 2]
+
+
 def test_a_gap_is_refused():
     with pytest.raises(ValueError, match="trial 1 came before trial 0"):
         History(SPACE).put([record(1)])

@@ -7,6 +7,7 @@ changes. A sampler that looks at nothing costs nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -21,6 +22,8 @@ from .trial import TrialRecord, TrialState
 Direction: TypeAlias = Literal["minimize", "maximize"]
 Ints: TypeAlias = NDArray[np.int64]
 Reports: TypeAlias = tuple[tuple[int, float], ...]
+
+_KEPT_CHANGES = 2**16
 
 
 class _Column:
@@ -77,6 +80,7 @@ class History:
         self.signs: Floats = np.array([1.0 if x == "minimize" else -1.0 for x in self.directions])  # (m,)
         self.records: list[TrialRecord] = []
         self.version = 0  # grows with every change: what a sampler may key its cache with
+        self._changes: deque[tuple[int, int]] = deque(maxlen=_KEPT_CHANGES)
         self._X = _Column((len(space),), np.float64, np.nan)
         self._states = _Column((), np.int8, TrialState.WAITING)
         self._values = _Column((len(self.directions),), np.float64, np.nan)
@@ -173,6 +177,7 @@ class History:
         Raises:
             ValueError: a number would leave a gap.
         """
+        self.version += 1
         for record in records:
             i = record.number
             if i > len(self.records):
@@ -186,7 +191,18 @@ class History:
                 self._stale.setdefault(i, old)
                 self.records[i] = record
             self._waiting += record.state is TrialState.WAITING
-        self.version += 1
+            self._changes.append((self.version, i))
+
+    def changed_since(self, version: int) -> list[int] | None:
+        """Rows that came or changed after that version, some perhaps several times; None if it is too long ago."""
+        if len(self._changes) == _KEPT_CHANGES and self._changes[0][0] > version:
+            return None
+        rows = []
+        for at, row in reversed(self._changes):
+            if at <= version:
+                break
+            rows.append(row)
+        return rows
 
     def _fresh(self, column: _Column) -> NDArray[Any]:
         if self._stale:

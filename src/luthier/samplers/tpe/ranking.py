@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ...history import History
 from ...space.domains import Floats
 from ...trial import TrialState
-
-Rows = NDArray[np.intp]
+from .index import Rows, index_of
 
 
 @dataclass(frozen=True)
@@ -30,54 +29,41 @@ class Split:
 def split(history: History, n_good: int, cap: int) -> Split:
     """The `n_good` best trials, and at most about `cap` of the rest.
 
-    The order is: feasible COMPLETE trials by loss, or by front and crowding where there are several
-    objectives; feasible PRUNED ones by how far they came, then by their last value; infeasible ones by total
-    violation. RUNNING (constant liar), WAITING and FAIL trials are bad whatever else there is. Where there are
+    The order is: feasible COMPLETE trials by loss, the older one first among equals, or by front and crowding
+    where there are several objectives; feasible PRUNED ones by how far they came, then by their last value;
+    infeasible ones by total violation. RUNNING (constant liar), WAITING and FAIL trials are bad whatever else there is. Where there are
     more than `cap` bad ones, every k-th is taken, and all that are not finished.
     """
-    states, feasible = history.states, history.feasible
-    complete = states == TrialState.COMPLETE
-    pruned = states == TrialState.PRUNED
-    good = _best(np.flatnonzero(complete & feasible), history, n_good)
+    index = index_of(history)
+    several = len(history.directions) > 1
+    good = _best_of_several(history, n_good) if several else index.best(history, n_good)
     if len(good) < n_good:
-        rows = np.flatnonzero(pruned & feasible)
+        rows = np.flatnonzero((history.states == TrialState.PRUNED) & history.feasible)
         values = history.last_value[rows] * history.signs[0]
         order = np.lexsort((np.where(np.isnan(values), np.inf, values), -history.last_step[rows]))
         good = np.concatenate([good, rows[order[: n_good - len(good)]]])
     if len(good) < n_good:
-        rows = np.flatnonzero((complete | pruned) & ~feasible)
+        rows = np.flatnonzero(history.is_state(TrialState.COMPLETE, TrialState.PRUNED) & ~history.feasible)
         violation = np.nansum(np.maximum(history.constraints[rows], 0), axis=1)
         order = np.argsort(violation, kind="stable")
         good = np.concatenate([good, rows[order[: n_good - len(good)]]])
-    return Split(good, _others(len(history), good, np.flatnonzero(states < TrialState.COMPLETE)[-cap:], cap))
+    return Split(good, _others(len(history), good, sorted(index.unfinished)[-cap:], cap))
 
 
-def _others(n: int, good: Rows, unfinished: Rows, cap: int) -> Rows:
+def _others(n: int, good: Rows, unfinished: list[int], cap: int) -> Rows:
     """The rows below n but for the good ones, in order; where they are more than `cap`, see `split`."""
     count = n - len(good)
     taken = np.sort(good)
     places = np.arange(count) if count <= cap else np.linspace(0, count - 1, cap).astype(np.intp)
     bad = places + np.searchsorted(taken - np.arange(len(taken)), places, side="right")  # past the good ones before it
-    return np.union1d(bad, unfinished) if count > cap and len(unfinished) else bad
+    return np.union1d(bad, np.array(unfinished, dtype=np.intp)) if count > cap and unfinished else bad
 
 
-def n_ranked(history: History) -> int:
-    """How many trials have a result to be ranked by."""
-    states = history.states
-    return int(np.count_nonzero((states == TrialState.COMPLETE) | (states == TrialState.PRUNED)))
-
-
-def _best(rows: Rows, history: History, n: int) -> Rows:
-    """The n best of these complete rows, best first."""
+def _best_of_several(history: History, n: int) -> Rows:
+    """The n best of the complete and feasible rows of a study with several objectives, best first."""
+    rows = np.flatnonzero((history.states == TrialState.COMPLETE) & history.feasible)
     losses = history.losses[rows]  # (k, m)
-    losses = np.where(np.isnan(losses), np.inf, losses)
-    if losses.shape[1] > 1:
-        return rows[best_by_domination(losses, n)]
-    column = losses[:, 0]
-    if len(rows) > n:
-        chosen = np.argpartition(column, n)[:n]
-        rows, column = rows[chosen], column[chosen]
-    return rows[np.argsort(column, kind="stable")]
+    return rows[best_by_domination(np.where(np.isnan(losses), np.inf, losses), n)]
 
 
 def best_by_domination(losses: Floats, n: int) -> Rows:

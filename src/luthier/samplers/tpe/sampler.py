@@ -13,7 +13,8 @@ from ...space.domains import Floats
 from ...trial import Configuration
 from ..initial import default_startup_trials, startup
 from .density import Parzen
-from .ranking import n_ranked, split
+from .index import Index, index_of, keys
+from .ranking import split
 
 _MAX_GOOD = 25
 _MAX_BAD = 500  # rows of the bad density, so that 100,000 trials cost little more than 500; 200 found as good points
@@ -68,7 +69,8 @@ class TPESampler:
         initial = startup(space, history, rng, n, startup_trials)
         if initial is not None:
             return initial
-        n_good = min(math.ceil(self.gamma * n_ranked(history)), _MAX_GOOD)
+        index = index_of(history)
+        n_good = min(math.ceil(self.gamma * index.n_ranked), _MAX_GOOD)
         parts = split(history, n_good, _MAX_BAD)
         X = _known(space, history.X[np.concatenate([parts.good, parts.bad])])
         k = len(parts.good)
@@ -79,7 +81,7 @@ class TPESampler:
             others = self._density(space, rows, np.ones(len(rows)))
             points = self._candidates(space, good, rng)
             score = good.log_density(points) - others.log_density(points)  # Bergstra 2011, equation (3)
-            new = _first_new(space, points[np.argsort(-score, kind="stable")], history.X, found, rng)
+            new = _first_new(space, points[np.argsort(-score, kind="stable")], index, found, rng)
             found = np.concatenate([found, new[None, :]])
         return space.decode(found)
 
@@ -128,21 +130,12 @@ def _rank_weights(n: int) -> Floats:
     return weights / weights.mean() if n else weights
 
 
-def _first_new(space: Space, points: Floats, tried: Floats, also: Floats, rng: np.random.Generator) -> Floats:
+def _first_new(space: Space, points: Floats, index: Index, also: Floats, rng: np.random.Generator) -> Floats:
     """The first of the points, best first, that was not tried; else a uniform one that was not; else the first."""
-    columns = np.argsort(-space.sizes, kind="stable")  # continua first: a repetition there is rare, so this is quick
+    found = set(keys(also))
     for batch in (points, None):
-        for row in space.sample(rng, _LAST_RESORT) if batch is None else batch:
-            if not (_contains(tried, row, columns) or _contains(also, row, columns)):
+        rows = space.sample(rng, _LAST_RESORT) if batch is None else batch
+        for row, key in zip(rows, keys(rows), strict=True):
+            if key not in index.tried and key not in found:
                 return np.asarray(row)
     return np.asarray(points[0])
-
-
-def _contains(X: Floats, row: Floats, columns: np.typing.NDArray[np.intp]) -> bool:
-    """Whether one row of X is `row`, NaN equal to NaN."""
-    for j in columns.tolist():
-        column, u = X[:, j], row[j]
-        X = X[np.isnan(column) if u != u else np.abs(column - u) < 1e-9]
-        if len(X) == 0:
-            return False
-    return len(X) > 0

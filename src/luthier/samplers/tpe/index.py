@@ -1,0 +1,135 @@
+"""What a suggestion asks of a history, kept up to date by what changed, so that it costs no more after 100,000 trials.
+
+Nothing in here is more than a view: it could be computed again from the history at any time.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...history import History
+from ...space.domains import Floats
+from ...trial import TrialState
+
+Rows = NDArray[np.intp]
+
+_GRAIN = 1e9  # points whose coordinates agree to this share of the range are the same
+
+
+class Index:
+    """An index of one history. Under the study's lock, like the history.
+
+    Attributes:
+        n_ranked: how many trials are COMPLETE or PRUNED, and so have a result to be ranked by.
+        unfinished: rows that are WAITING or RUNNING.
+        tried: how many rows there are of each point; see `keys`.
+    """
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._room = 25
+        self._forget()
+
+    def _forget(self) -> None:
+        self.n_ranked = 0
+        self.unfinished: set[int] = set()
+        self.tried: dict[bytes, int] = {}
+        self._keys: list[bytes] = []
+        self._states: list[int] = []
+        self._best: list[tuple[float, int]] | None = None  # (loss, row) of the best complete and feasible rows
+
+    def update(self, history: History) -> None:
+        """Take in what changed since the last time."""
+        if self._version == history.version:
+            return
+        changed: Iterable[int] | None = None if self._version is None else history.changed_since(self._version)
+        self._version = None  # an interrupt must not leave a half of it
+        if changed is None:
+            self._forget()
+            changed = range(len(history))
+        rows = sorted(set(changed))
+        self._count(rows, history)
+        if self._best is not None:
+            self._rank(rows, history)
+        self._version = history.version
+
+    def _count(self, rows: Sequence[int], history: History) -> None:
+        known = len(self._keys)
+        for row, key, state in zip(rows, keys(history.X[rows]), history.states[rows].tolist(), strict=True):
+            if row < known:
+                before, self._keys[row] = self._keys[row], key
+                self.tried[before] -= 1
+                if not self.tried[before]:
+                    del self.tried[before]
+                self.n_ranked -= _is_ranked(self._states[row])
+                self._states[row] = state
+            else:
+                self._keys.append(key)
+                self._states.append(state)
+            self.tried[key] = self.tried.get(key, 0) + 1
+            self.n_ranked += _is_ranked(state)
+            if state < TrialState.COMPLETE:
+                self.unfinished.add(row)
+            else:
+                self.unfinished.discard(row)
+
+    def _rank(self, rows: Sequence[int], history: History) -> None:
+        assert self._best is not None
+        losses = _losses(history, np.array(rows, dtype=np.intp)).tolist()
+        violated = np.any(history.constraints[rows] > 0, axis=1).tolist()
+        before = {row: loss for loss, row in self._best}
+        for row, loss, is_out in zip(rows, losses, violated, strict=True):
+            counts = self._states[row] == TrialState.COMPLETE and not is_out
+            if row in before:
+                if not counts or loss != before[row]:  # the engine never does that to a finished trial
+                    self._best = None
+                    return
+            elif counts and (len(self._best) < self._room or (loss, row) < self._best[-1]):
+                insort(self._best, (loss, row))
+                del self._best[self._room :]
+
+    def best(self, history: History, n: int) -> Rows:
+        """(n,) or fewer rows that are COMPLETE and feasible, by their first loss, then by number."""
+        if self._best is None or n > self._room:
+            self._room = max(n, self._room)
+            rows = np.flatnonzero((history.states == TrialState.COMPLETE) & history.feasible)
+            losses = _losses(history, rows)
+            order = np.argsort(losses, kind="stable")[: self._room]
+            self._best = list(zip(losses[order].tolist(), rows[order].tolist(), strict=True))
+        return np.array([row for _, row in self._best[:n]], dtype=np.intp)
+
+
+_INDEXES: WeakKeyDictionary[History, Index] = WeakKeyDictionary()
+
+
+def index_of(history: History) -> Index:
+    """The index of a history as it is now."""
+    index = _INDEXES.get(history)
+    if index is None:
+        index = _INDEXES[history] = Index()
+    index.update(history)
+    return index
+
+
+def keys(X: Floats) -> list[bytes]:
+    """One key for each of the rows (n, d), the same for points that are the same; NaN is equal to NaN."""
+    grains = np.rint(X * _GRAIN)
+    grains += 0.0  # no -0.0
+    grains[np.isnan(grains)] = np.nan  # one NaN for all
+    data, width = grains.tobytes(), grains.itemsize * X.shape[1]
+    return [data[i * width : (i + 1) * width] for i in range(len(X))]
+
+
+def _is_ranked(state: int) -> bool:
+    return state == TrialState.COMPLETE or state == TrialState.PRUNED
+
+
+def _losses(history: History, rows: Rows) -> Floats:
+    """The first losses of some rows; inf where there is none."""
+    losses = history.values[rows, 0] * history.signs[0]
+    return np.where(np.isnan(losses), np.inf, losses)
