@@ -31,8 +31,8 @@ def split(history: History, n_good: int, cap: int) -> Split:
 
     The order is: feasible COMPLETE trials by loss, the older one first among equals, or by front and crowding
     where there are several objectives; feasible PRUNED ones by how far they came, then by their last value;
-    infeasible ones by total violation. RUNNING (constant liar), WAITING and FAIL trials are bad whatever else there is. Where there are
-    more than `cap` bad ones, every k-th is taken, and all that are not finished.
+    infeasible ones by total violation. RUNNING (constant liar), WAITING and FAIL trials are bad whatever else
+    there is. Where there are more than `cap` bad ones, every k-th is taken, and all that are not finished.
     """
     index = index_of(history)
     several = len(history.directions) > 1
