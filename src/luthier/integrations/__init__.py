@@ -1,0 +1,1 @@
+"""Foreign libraries, a file each: imported by those alone who use them."""
