@@ -32,7 +32,6 @@ from .errors import (
     TrialNotFound,
     TrialNotRunning,
 )
-from .heartbeat import Heartbeat
 from .history import History
 from .live import Trial, check_json
 from .owners import owner_id, owner_is_dead
@@ -116,12 +115,26 @@ class Engine:
         self.owner = owner_id()
         for running in self._running.values():
             running.held = False
-        self._heartbeat = None if self._lease is None else Heartbeat(self._held, self._renew, self._lease / 3)
+        self._heartbeat = None
+        if self._lease is not None:
+            from .heartbeat import Heartbeat  # a study in memory has no use for it, nor for logging
+
+            self._heartbeat = Heartbeat(self._held, self._renew, self._lease / 3)
 
     def close(self) -> None:
         """Renew no more: what still runs here may be taken once its lease has run out."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
+
+    @property
+    def lease(self) -> float | None:
+        """Seconds for which an `ask` holds its trial; None for ever."""
+        return self._lease
+
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """The domains that objectives have shown, in a study that declares no space."""
+        return self._growing.domains
 
     @property
     def space(self) -> Space:
@@ -165,8 +178,14 @@ class Engine:
 
     # -- ask
 
-    def ask(self, fixed: Mapping[str, Any] | None = None) -> Trial:
-        """Start a trial: a queued one if there is one, else a new one."""
+    def ask(self, fixed: Mapping[str, Any] | None = None, client: str | None = None) -> Trial:
+        """Start a trial: a queued one if there is one, else a new one.
+
+        Args:
+            fixed: values that the trial shall have.
+            client: a unique id of this call, where the trial is run by somebody else: the same id gets the same
+                trial again, and this process neither renews its lease nor keeps its reports.
+        """
         with self.lock:
             self.sync()
             if fixed:
@@ -174,7 +193,7 @@ class Engine:
                 self.sync()
             number = len(self.history)
             proposal = None if self.history.has_waiting else Proposal(number, self._suggest(number, {}))
-            record = self.store.ask(self.name, self.owner, self._call(), self._lease, proposal)
+            record = self.store.ask(self.name, self.owner, client or self._call(), self._lease, proposal)
             fixed_names: frozenset[str] = frozenset()
             if proposal is None or record.number != proposal.number:
                 if record.retries == 0:
@@ -182,7 +201,7 @@ class Engine:
                 try:
                     record = self._complete(record)
                 except LeaseLost:  # suggesting took longer than the lease
-                    return self.ask()
+                    return self.ask(client=client)
                 except LuthierError as error:  # nobody runs it: it must not stay RUNNING
                     self.give_up(record.number, record.token, str(error))
                     raise
@@ -198,6 +217,8 @@ class Engine:
                 self.declared,
                 fixed_names,
             )
+            if client is not None:
+                return trial
             self._running[record.number] = _Running(trial, saved_at=time.monotonic())
             if self._heartbeat is not None:
                 self._heartbeat.start()
@@ -229,15 +250,15 @@ class Engine:
         completed = space.complete(known, suggested, rng)
         return {**completed, **{name: value for name, value in fixed.items() if name not in space}}
 
-    def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> TrialRecord:
-        """Queue a trial with some parameters fixed."""
+    def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
+        """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
         with self.lock:
             stored = self.space.check_partial(params) if self.declared is not None else _stored_without_domain(params)
             if self.declared is not None:  # raises if nothing has these
                 self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
             for key, value in attrs.items():
                 check_json(key, value)
-            return self.store.enqueue(self.name, stored, attrs, self._call())
+            return self.store.enqueue(self.name, stored, attrs, client or self._call())
 
     # -- the session of a trial
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +16,6 @@ from .executors import Executor, Outcome
 from .live import Session, Trial
 from .progress import Progress, progress_bar
 from .trial import TrialRecord, TrialState
-
-_log = logging.getLogger("luthier")
 
 
 class Optimization:
@@ -115,10 +112,7 @@ class Optimization:
             try:
                 record = self._finish(trial, outcome)
             except LeaseLost as lost:
-                self._started -= 1
-                self._dropped += 1
-                _log.warning("%s (result dropped; %d so far in this run)", lost, self._dropped)
-                self._show_progress()
+                self._drop(lost)
                 return
             except self._catch:
                 record = self._engine.record(trial.number)
@@ -127,6 +121,15 @@ class Optimization:
                 raise error
             for callback in self._callbacks:
                 callback(record)
+
+    def _drop(self, lost: LeaseLost) -> None:
+        """The trial is another's: it does not count as started here."""
+        import logging  # costs as much as a third of this package, and is hardly ever needed
+
+        self._started -= 1
+        self._dropped += 1
+        logging.getLogger("luthier").warning("%s (result dropped; %d so far in this run)", lost, self._dropped)
+        self._show_progress()
 
     def lost(self, trial: Trial, reason: str) -> None:
         """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
