@@ -8,7 +8,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 # one BLAS thread in each test process: the tests themselves run in parallel
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test lint bench bench-race bench-peers data browser clean
+.PHONY: env demo test lint bench bench-race bench-peers data browser servers clean
 
 env: $(STAMP)
 
@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env
 	$(BIN)/luthier tune image --data digits --trials 40 --jobs $(CORES) --out runs/demo --fresh
 
-test: env browser
+test: env browser servers
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(CORES) --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: env
@@ -62,6 +62,15 @@ browser:
 	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	    echo "No Chromium here: the browser tests are skipped (on CI they fail)."; }
+
+# the stores on servers are tested on real ones: Debian's are installed where that is possible
+servers:
+	@{ ls /usr/lib/postgresql/*/bin/postgres || command -v postgres; } >/dev/null 2>&1 && \
+	  { command -v mariadbd || test -x /usr/sbin/mariadbd; } >/dev/null 2>&1 || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	      postgresql mariadb-server >/dev/null; } || \
+	    echo "No PostgreSQL or MariaDB here: their tests are skipped (on CI they fail)."; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist

@@ -66,11 +66,20 @@ def refused(storage: str | Path, kind: type[StorageError] = StorageError) -> str
 
 
 def test_other_databases_are_not_supported() -> None:
-    message = refused("postgresql://me:secret@host/db")
-    assert "postgresql://me:***@host/db is not supported" in message
+    message = refused("oracle://me:secret@host/db?password=secret")
+    assert "oracle://me:***@host/db is not supported" in message
+    assert "secret" not in message
     assert "sqlite:///study.db" in message
+    assert "postgresql+asyncpg://host/db is not supported" in refused("postgresql+asyncpg://host/db")
     assert "is not supported" in refused("nonsense://x")
     assert "sqlite:///study.db" in refused("://")
+
+
+def test_url_that_cannot_be_read_shows_no_password() -> None:
+    with pytest.raises(StorageError, match=r"'postgresql://\*\*\*@host:port/db' is not the URL of a storage") as caught:
+        open_store("postgresql://me:secret@host:port/db")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None  # which might quote it
 
 
 @pytest.mark.parametrize("name", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])

@@ -1,6 +1,6 @@
-"""Connections and transactions, and everything that differs between databases.
+"""SQLite: connections and transactions.
 
-SQLite's settings, and why:
+The settings, and why:
 
 - `BEGIN IMMEDIATE` for every transaction that writes: it takes the write lock first, so nothing that was read can
   be stale when it is written, and waiting happens where nothing is lost by it.
@@ -60,14 +60,16 @@ class Database:
     def __init__(self, url: sa.URL, timeout: float) -> None:
         self.url, self.timeout = url, timeout
         self.path = Path(url.database or "")
+        self.place = str(self.path)
+        self.atomic_schema = True
         self._settings = ["synchronous=FULL"]
         self._engine = _sqlite(url, self._settings)
         self._reader = self._engine.execution_options(luthier_begin="BEGIN")  # shares the connections
         self._closing = weakref.finalize(self, self._engine.dispose)
         watch(self._engine)
 
-    def set_journal(self) -> None:
-        """Choose the journal; not before the file is known to be ours, because the choice is written into it."""
+    def accept(self) -> None:
+        """Choose the journal, once the file is known to be ours: the choice is written into it."""
         journal = "WAL" if sqlite3.sqlite_version_info >= _WAL_IS_SAFE else "PERSIST"
         self._settings += [f"journal_mode={journal}", f"journal_size_limit={_JOURNAL_BYTES}"]
         self._engine.dispose()  # connections take their settings as they are made
@@ -111,8 +113,23 @@ class Database:
                 return f"{self.path}: {help_} ({cause})"
         return f"{self.path} failed: {cause}"
 
-    def back_up(self, copy: Path) -> None:
-        """Copy the whole database to a file, in place of what is there; whole or not at all."""
+    def clock(self) -> float:
+        """The clock of this machine, which all processes at one file share; seconds since the epoch."""
+        return time.time()
+
+    def now(self, _connection: sa.Connection) -> float:
+        """The clock, inside a transaction."""
+        return self.clock()
+
+    def lock_schema(self, _connection: sa.Connection) -> None:
+        """Nothing to do: a transaction that writes holds the whole file."""
+
+    def unlock_schema(self, _connection: sa.Connection) -> None:
+        """Nothing to do: the lock goes with the transaction."""
+
+    def back_up(self, _connection: sa.Connection, version: int) -> None:
+        """Copy the whole database to `FILE.backup-VERSION`, in place of what is there; whole or not at all."""
+        copy = self.path.with_name(f"{self.path.name}.backup-{version}")
         part = copy.with_name(copy.name + ".part")
         try:
             part.unlink(missing_ok=True)

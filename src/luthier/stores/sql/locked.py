@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,11 +15,13 @@ from . import tables as sql
 from .rows import fields
 
 
-def study_row(connection: sa.Connection, name: str, path: Path, *, lock: bool = False) -> Any:
+def study_row(connection: sa.Connection, name: str, place: str, *, lock: bool = False) -> Any:
     """The row of a study. Raises `StudyNotFound`."""
     row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
     if row is None:
-        raise StudyNotFound(f"there is no study {name!r} in {path}: create it first, or look at the names in studies()")
+        raise StudyNotFound(
+            f"there is no study {name!r} in {place}: create it first, or look at the names in studies()"
+        )
     return row
 
 
@@ -36,9 +37,9 @@ class LockedStudy:
     trials: int
 
     @staticmethod
-    def find(connection: sa.Connection, name: str, path: Path) -> LockedStudy:
+    def find(connection: sa.Connection, name: str, place: str) -> LockedStudy:
         """Lock a study. Raises `StudyNotFound`."""
-        row = study_row(connection, name, path, lock=True)
+        row = study_row(connection, name, place, lock=True)
         return LockedStudy(row.id, name, len(from_json(row.directions)), row.attrs, row.revision, row.trials)
 
     def trial(self, connection: sa.Connection, number: int) -> Sequence[Any]:

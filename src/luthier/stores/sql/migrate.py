@@ -1,4 +1,4 @@
-"""From an empty file or an older schema to the newest one."""
+"""From an empty database or an older schema to the newest one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ...errors import SchemaTooNew, StorageError
+from . import tables
 from .database import Database
+from .server import ServerDatabase
 
 SCHEMA = 1
 """The newest schema: the revision of the last migration."""
@@ -18,48 +20,59 @@ SCRIPTS = Path(__file__).parent / "migrations"
 _one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
 
 
-def prepare(database: Database) -> None:
-    """Bring a database to the newest schema, after a copy to `FILE.backup-REVISION` if it holds an older one.
+def prepare(database: Database | ServerDatabase) -> None:
+    """Bring a database to the newest schema, after a copy if it holds an older one.
+
+    The copy of a file is `FILE.backup-REVISION`; a server keeps copies of the tables, `TABLE_backup_REVISION`.
 
     Raises:
         SchemaTooNew: a newer Luthier wrote it.
         StorageError: it belongs to another program, or cannot be used.
     """
-    version = database.read(lambda connection: _version(connection, database.path))
-    database.set_journal()
+    version = database.read(lambda connection: _version(connection, database))
+    database.accept()
     if version == SCHEMA:
         return  # without Alembic, which takes longer to import than all the rest
 
     def upgrade(connection: sa.Connection) -> None:
-        version = _version(connection, database.path)
-        if version == SCHEMA:
-            return  # another process was first
-        if version is not None:
-            database.back_up(database.path.with_name(f"{database.path.name}.backup-{version}"))
-        _run_migrations(connection, database.path)
+        database.lock_schema(connection)
+        try:
+            version = _version(connection, database)
+            if version == SCHEMA:
+                return  # another process was first
+            if version is not None:
+                database.back_up(connection, version)
+            elif not database.atomic_schema:
+                tables.metadata.drop_all(connection)  # what a process left that died while it made them
+            _run_migrations(connection, database.place)
+        finally:
+            database.unlock_schema(connection)
 
     with _one_at_a_time:
         database.write(upgrade)
 
 
-def _version(connection: sa.Connection, path: Path) -> int | None:
-    tables = sa.inspect(connection).get_table_names()
-    if not tables:
+def _version(connection: sa.Connection, database: Database | ServerDatabase) -> int | None:
+    place = database.place
+    names = sa.inspect(connection).get_table_names()
+    if not names:
         return None
-    if VERSION_TABLE not in tables:
-        shown = ", ".join(tables[:3])
-        raise StorageError(f"{path} is a database of another program (it has {shown}): give another path")
+    if VERSION_TABLE not in names:
+        shown = ", ".join(names[:3])
+        raise StorageError(f"{place} is a database of another program (it has {shown}): give another one")
     found = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    if found is None and not database.atomic_schema:
+        return None  # it is being made, or that was cut short
     if not str(found).isdigit():
-        raise StorageError(f"{path} says that its schema is {found!r}: no Luthier wrote that; put back a copy")
+        raise StorageError(f"{place} says that its schema is {found!r}: no Luthier wrote that; put back a copy")
     if (version := int(str(found))) > SCHEMA:
         raise SchemaTooNew(
-            f"{path} has schema {version}, this Luthier knows up to {SCHEMA}: upgrade Luthier, or use another file"
+            f"{place} has schema {version}, this Luthier knows up to {SCHEMA}: upgrade Luthier, or use another one"
         )
     return version
 
 
-def _run_migrations(connection: sa.Connection, path: Path) -> None:
+def _run_migrations(connection: sa.Connection, place: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -71,4 +84,4 @@ def _run_migrations(connection: sa.Connection, path: Path) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StorageError(f"{path} cannot be brought to schema {SCHEMA} and is left as it is: {error}") from error
+        raise StorageError(f"{place} cannot be brought to schema {SCHEMA} and is left as it is: {error}") from error

@@ -1,9 +1,8 @@
-"""Studies in a SQL database: SQLite, through SQLAlchemy Core."""
+"""Studies in a SQL database: SQLite, PostgreSQL, MySQL or MariaDB, through SQLAlchemy Core."""
 
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...errors import StorageError, StudyExists
+from ...errors import StorageError, StudyExists, StudyNotFound
 from ...trial import Label, TrialRecord, TrialState
 from .. import changes as change
 from ..codec import as_json, from_json, to_json
@@ -21,31 +20,37 @@ from . import tables as sql
 from .database import Database
 from .locked import LockedStudy, study_row
 from .migrate import prepare
+from .mysql import MySQL
+from .postgres import Postgres
 from .rows import record, records
+from .server import ServerDatabase
+from .urls import parse
 
 
 class SqlStore:
-    """Studies in a SQLite file, for all threads and processes of one machine. The promises are `protocol`'s.
+    """Studies in a SQLite file for the processes of one machine, or on a server for those of many.
 
-    A forked process may go on with its parent's store. The file must not lie on a network disk, whose locks
-    are not to be trusted.
+    The promises are `protocol`'s. A forked process may go on with its parent's store. A file must not lie on a network
+    disk, whose locks are not to be trusted. A result is as durable as the server's commits are: PostgreSQL's `fsync`
+    and MySQL's `innodb_flush_log_at_trx_commit=1`, both set so by default, are the server's to keep.
 
     Args:
-        url_or_path: "study.db", or "sqlite:///study.db"; the file is made if it is not there.
-        timeout: seconds to wait for other processes' locks, which they hold for milliseconds, before
-            `StorageBusy`; a minute outlasts a slow disk.
+        url_or_path: "study.db", or "sqlite:///study.db"; the file is made if it is not there. Or
+            "postgresql://user:password@host/name", "mysql://..." or "mariadb://...", of a database that exists.
+        timeout: seconds to wait for other processes' locks, which they hold for milliseconds, before `StorageBusy`,
+            and for a server that is down; a minute outlasts a slow disk or a restart.
 
     Raises:
         StorageError: it cannot be opened, or is not Luthier's.
         SchemaTooNew: a newer Luthier wrote it.
         StorageBusy: others held it locked for `timeout` seconds.
+        MissingDependency: the driver of a server is not installed.
     """
 
     def __init__(self, url_or_path: str | Path, *, timeout: float = 60.0) -> None:
-        url = _sqlite_url(url_or_path)
-        self._path = Path(url.database or "")
-        _check_path(self._path)
-        self._database = Database(url, timeout)
+        url = parse(url_or_path)
+        self._database = _database(url, timeout)
+        self._place = self._database.place
         try:
             prepare(self._database)
         except BaseException:
@@ -54,7 +59,7 @@ class SqlStore:
 
     @property
     def url(self) -> str:
-        """What opens the same store in another process."""
+        """What opens the same store in another process; it holds the password."""
         return self._database.url.render_as_string(hide_password=False)
 
     # -- studies
@@ -77,21 +82,33 @@ class SqlStore:
             "trials": len(new),
         }
         domains = {parameter: to_json(domain) for parameter, domain in study.parameters.items()}
+        tried: list[str] = []  # so here: what an attempt may have left whose commit was not answered
 
         def work(connection: sa.Connection) -> None:
-            if connection.execute(sql.STUDY, {"name": study.name}).first() is not None:
-                raise StudyExists(f"{self._path} has a study {study.name!r} already: load it, or choose another name")
+            found = connection.execute(sql.STUDY, {"name": study.name}).first()
+            if tried and found is not None and all(found._mapping[key] == value for key, value in row.items()):
+                return
+            if found is not None:
+                raise StudyExists(f"{self._place} has a study {study.name!r} already: load it, or choose another name")
+            tried.append(study.name)
             connection.execute(sql.ADD_STUDY, row)
-            locked = LockedStudy.find(connection, study.name, self._path)
+            locked = LockedStudy.find(connection, study.name, self._place)
             locked.set_parameters(connection, domains)
             locked.load(connection, new)
 
-        self._database.write(work)
+        try:
+            self._database.write(work)
+        except StorageError as error:
+            if isinstance(error.__cause__, exc.IntegrityError):  # between the look and the insert
+                raise StudyExists(
+                    f"{self._place} has a study {study.name!r} since this moment: load it, or choose another name"
+                ) from error
+            raise
 
     def study(self, name: str) -> StudyRecord:
         """The study of that name. Raises `StudyNotFound`."""
         return self._database.read(
-            lambda connection: _study_record(connection, study_row(connection, name, self._path))
+            lambda connection: _study_record(connection, study_row(connection, name, self._place))
         )
 
     def studies(self) -> list[StudyRecord]:
@@ -102,9 +119,16 @@ class SqlStore:
 
     def delete_study(self, name: str) -> None:
         """Remove a study with its trials. Raises `StudyNotFound`."""
+        tried: list[int] = []
 
         def work(connection: sa.Connection) -> None:
-            study = LockedStudy.find(connection, name, self._path)
+            try:
+                study = LockedStudy.find(connection, name, self._place)
+            except StudyNotFound:
+                if tried:
+                    return
+                raise
+            tried.append(study.id)
             for statement in sql.DELETE:
                 connection.execute(statement, {"study": study.id})
 
@@ -114,7 +138,7 @@ class SqlStore:
         """Set some of a study's attributes; the others stay."""
 
         def work(connection: sa.Connection) -> None:
-            study = LockedStudy.find(connection, name, self._path)
+            study = LockedStudy.find(connection, name, self._place)
             study.attrs = to_json({**from_json(study.attrs), **attrs})
             study.save(connection)
 
@@ -125,7 +149,7 @@ class SqlStore:
         domains = {parameter: to_json(domain) for parameter, domain in parameters.items()}
 
         def work(connection: sa.Connection) -> None:
-            study = LockedStudy.find(connection, name, self._path)
+            study = LockedStudy.find(connection, name, self._place)
             study.set_parameters(connection, domains)
             study.save(connection)
 
@@ -137,7 +161,7 @@ class SqlStore:
         """What changed after revision `since`, by one indexed query."""
 
         def work(connection: sa.Connection) -> tuple[int, Sequence[Sequence[Any]]]:
-            study = study_row(connection, name, self._path)
+            study = study_row(connection, name, self._place)
             if since >= study.revision:
                 return study.revision, []
             if since <= 0:
@@ -152,11 +176,12 @@ class SqlStore:
         attrs = as_json(attrs)
 
         def work(connection: sa.Connection) -> TrialRecord:
-            study = LockedStudy.find(connection, name, self._path)
+            study = LockedStudy.find(connection, name, self._place)
             row = connection.execute(sql.BY_ENQUEUE_CLIENT, {"study": study.id, "client": client}).first()
             if row is not None:
                 return record(row)
-            new = TrialRecord(study.trials, TrialState.WAITING, dict(params), attrs=attrs, created=self.now())
+            now = self._database.now(connection)
+            new = TrialRecord(study.trials, TrialState.WAITING, dict(params), attrs=attrs, created=now)
             study.add(connection, new, enqueue_client=client)
             return new
 
@@ -169,11 +194,11 @@ class SqlStore:
         token = secrets.token_hex(8)
 
         def work(connection: sa.Connection) -> TrialRecord:
-            study = LockedStudy.find(connection, name, self._path)
+            study = LockedStudy.find(connection, name, self._place)
             row = connection.execute(sql.BY_ASK_CLIENT, {"study": study.id, "client": client}).first()
             if row is not None:
                 return record(row)
-            now = self.now()
+            now = self._database.now(connection)
             ends = None if lease is None else now + lease
             row = connection.execute(sql.OLDEST_WAITING, {"study": study.id}).first()
             if row is None:
@@ -208,7 +233,7 @@ class SqlStore:
             if new is not old:
                 study.put(connection, new, old, row)
             if lease is not None:
-                study.renew_lease(connection, number, self.now() + lease)
+                study.renew_lease(connection, number, self._database.now(connection) + lease)
 
         self._database.write(work)
 
@@ -226,21 +251,25 @@ class SqlStore:
     ) -> TrialRecord:
         """Finish a RUNNING trial; see `Store.tell`. It is on the disk when this returns."""
         attrs, note = attrs and as_json(attrs), note and as_json(note)
+        tried: list[float | None] = []
 
         def work(connection: sa.Connection) -> TrialRecord:
             study, row, old = self._trial(connection, name, number)
+            if old.finished in tried:
+                return old
             new = change.told(
                 old,
                 token,
                 result,
                 objectives=study.objectives,
-                now=self.now(),
+                now=self._database.now(connection),
                 params=params,
                 reports=reports,
                 attrs=attrs,
                 note=note,
             )
             if new is not old:
+                tried.append(new.finished)
                 study.put(connection, new, old, row)
             return new
 
@@ -259,25 +288,29 @@ class SqlStore:
         """RUNNING trials whose lease has run out, by number."""
 
         def work(connection: sa.Connection) -> Sequence[Sequence[Any]]:
-            study = study_row(connection, name, self._path)
-            return connection.execute(sql.EXPIRED, {"study": study.id, "now": self.now()}).all()
+            study = study_row(connection, name, self._place)
+            now = self._database.now(connection)
+            return connection.execute(sql.EXPIRED, {"study": study.id, "now": now}).all()
 
         return records(self._database.read(work))
 
     def requeue(self, name: str, number: int, token: str) -> bool:
         """Put a dead owner's trial back to WAITING; see `Store.requeue`."""
-        return self._take_away(name, number, lambda old: change.requeued(old, token))
+        return self._take_away(name, number, lambda old, _: change.requeued(old, token))
 
     def fail(self, name: str, number: int, token: str, error: str) -> bool:
         """Finish a dead owner's trial as FAIL; False if somebody else was first."""
-        return self._take_away(name, number, lambda old: change.failed(old, token, error, self.now()))
+        return self._take_away(name, number, lambda old, now: change.failed(old, token, error, now))
 
-    def _take_away(self, name: str, number: int, changed: Callable[[TrialRecord], TrialRecord]) -> bool:
+    def _take_away(self, name: str, number: int, changed: Callable[[TrialRecord, float], TrialRecord]) -> bool:
+        tried: list[TrialRecord] = []
+
         def work(connection: sa.Connection) -> bool:
             study, row, old = self._trial(connection, name, number)
-            new = changed(old)
+            new = changed(old, self._database.now(connection))
             if new is old:
-                return False
+                return old in tried
+            tried.append(new)
             study.put(connection, new, old, row)
             study.set_claim(connection, number, None, None)
             return True
@@ -287,8 +320,8 @@ class SqlStore:
     # -- the rest
 
     def now(self) -> float:
-        """The clock of this machine, which all processes at one file share; seconds since the epoch."""
-        return time.time()
+        """The clock of the server, or of this machine where there is only a file; seconds since the epoch."""
+        return self._database.clock()
 
     def close(self) -> None:
         """Close the connections; the store is not used afterwards."""
@@ -297,9 +330,16 @@ class SqlStore:
     def _trial(
         self, connection: sa.Connection, name: str, number: int
     ) -> tuple[LockedStudy, Sequence[Any], TrialRecord]:
-        study = LockedStudy.find(connection, name, self._path)
+        study = LockedStudy.find(connection, name, self._place)
         row = study.trial(connection, number)
         return study, row, record(row)
+
+
+def _database(url: sa.URL, timeout: float) -> Database | ServerDatabase:
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return Database(url, timeout)
+    return ServerDatabase(url, timeout, Postgres() if backend == "postgresql" else MySQL())
 
 
 def _study_record(connection: sa.Connection, row: Any) -> StudyRecord:
@@ -313,33 +353,3 @@ def _study_record(connection: sa.Connection, row: Any) -> StudyRecord:
         attrs=from_json(row.attrs),
         created=row.created,
     )
-
-
-def _sqlite_url(url_or_path: str | Path) -> sa.URL:
-    if isinstance(url_or_path, Path) or "://" not in url_or_path:
-        url = sa.URL.create("sqlite", database=str(url_or_path))
-    else:
-        try:
-            url = sa.make_url(url_or_path)
-        except exc.ArgumentError as error:
-            raise StorageError(f"{url_or_path!r} is not the URL of a storage: write sqlite:///study.db") from error
-        if url.get_backend_name() != "sqlite":
-            raise StorageError(
-                f"storage {url.render_as_string()} is not supported: give a path (study.db), a URL of SQLite "
-                "(sqlite:///study.db), or None for memory"
-            )
-    if url.query:
-        raise StorageError(f"storage {url.render_as_string()} takes no options: drop what follows the question mark")
-    if url.database in (None, "", ":memory:"):
-        raise StorageError("a SQLite database in memory is no storage for a study: give a file, or storage=None")
-    return url
-
-
-def _check_path(path: Path) -> None:
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder: name a file in it, such as {path / 'study.db'}")
-    folder = path.parent
-    if not folder.exists():
-        raise StorageError(f"{path} cannot be made: there is no folder {folder}; make it first")
-    if not folder.is_dir():
-        raise StorageError(f"{path} cannot be made: {folder} is a file, not a folder; give another path")

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .types import Key, LongText
+
 metadata = sa.MetaData()
 
 studies = sa.Table(
     "studies",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String(255), nullable=False, unique=True),
-    sa.Column("directions", sa.Text, nullable=False),
-    sa.Column("seed", sa.Text, nullable=False),  # JSON: a seed may have more than 64 bits
-    sa.Column("space", sa.Text, nullable=False),
-    sa.Column("attrs", sa.Text, nullable=False),
+    sa.Column("name", Key(255), nullable=False, unique=True),
+    sa.Column("directions", LongText, nullable=False),
+    sa.Column("seed", LongText, nullable=False),  # JSON: a seed may have more than 64 bits
+    sa.Column("space", LongText, nullable=False),
+    sa.Column("attrs", LongText, nullable=False),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),  # grows by one with every change
     sa.Column("trials", sa.Integer, nullable=False),  # how many there are, so the number of the next
@@ -28,8 +30,8 @@ parameters = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),  # their order
     sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("name", LongText, nullable=False),
+    sa.Column("domain", LongText, nullable=False),
     sa.Index("parameters_by_study", "study_id"),
 )
 
@@ -39,23 +41,23 @@ trials = sa.Table(
     sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", sa.Integer, nullable=False),
-    sa.Column("params", sa.Text, nullable=False),
-    sa.Column("objective_values", sa.Text, nullable=False),  # "values" is a word of SQL
-    sa.Column("constraints", sa.Text, nullable=False),
-    sa.Column("reports", sa.Text, nullable=False),
-    sa.Column("attrs", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("error", sa.Text, nullable=False),  # JSON: a traceback may hold what no database takes as text
+    sa.Column("params", LongText, nullable=False),
+    sa.Column("objective_values", LongText, nullable=False),  # "values" is a word of SQL
+    sa.Column("constraints", LongText, nullable=False),
+    sa.Column("reports", LongText, nullable=False),
+    sa.Column("attrs", LongText, nullable=False),
+    sa.Column("note", LongText, nullable=False),
+    sa.Column("error", LongText, nullable=False),  # JSON: a traceback may hold what no database takes as text
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
-    sa.Column("owner", sa.String(255), nullable=False),
-    sa.Column("token", sa.String(64), nullable=False),
+    sa.Column("owner", Key(255), nullable=False),
+    sa.Column("token", Key(64), nullable=False),
     sa.Column("retries", sa.Integer, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),  # the study's when this row changed last
     sa.Column("lease_ends", sa.Double),
-    sa.Column("ask_client", sa.String(255)),  # of the `ask` that holds the trial
-    sa.Column("enqueue_client", sa.String(255)),
+    sa.Column("ask_client", Key(255)),  # of the `ask` that holds the trial
+    sa.Column("enqueue_client", Key(255)),
     sa.Index("trials_by_revision", "study_id", "revision"),
     sa.Index("trials_by_state", "study_id", "state", "number"),
     sa.Index("trials_by_ask_client", "study_id", "ask_client", unique=True),
@@ -65,7 +67,7 @@ trials = sa.Table(
 # -- statements, built once: building one costs more than running it
 
 STUDY = sa.select(studies).where(studies.c.name == sa.bindparam("name"))
-LOCKED_STUDY = STUDY.with_for_update()  # nothing on SQLite, where BEGIN IMMEDIATE holds the whole file
+LOCKED_STUDY = STUDY.with_for_update()  # the one lock; nothing on SQLite, where BEGIN IMMEDIATE holds the whole file
 STUDIES = sa.select(studies).order_by(studies.c.id)
 SET_STUDY = (
     studies.update()

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from luthier.stores.sql.types import Key, LongText
+
 revision = "1"
 down_revision = None
 
@@ -12,11 +14,11 @@ def upgrade() -> None:
     op.create_table(
         "studies",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("name", sa.String(255), nullable=False, unique=True),
-        sa.Column("directions", sa.Text, nullable=False),
-        sa.Column("seed", sa.Text, nullable=False),
-        sa.Column("space", sa.Text, nullable=False),
-        sa.Column("attrs", sa.Text, nullable=False),
+        sa.Column("name", Key(255), nullable=False, unique=True),
+        sa.Column("directions", LongText, nullable=False),
+        sa.Column("seed", LongText, nullable=False),
+        sa.Column("space", LongText, nullable=False),
+        sa.Column("attrs", LongText, nullable=False),
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("trials", sa.Integer, nullable=False),
@@ -25,8 +27,8 @@ def upgrade() -> None:
         "parameters",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("domain", sa.Text, nullable=False),
+        sa.Column("name", LongText, nullable=False),
+        sa.Column("domain", LongText, nullable=False),
     )
     op.create_index("parameters_by_study", "parameters", ["study_id"])
     op.create_table(
@@ -34,23 +36,23 @@ def upgrade() -> None:
         sa.Column("study_id", sa.Integer, sa.ForeignKey("studies.id"), primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("state", sa.Integer, nullable=False),
-        sa.Column("params", sa.Text, nullable=False),
-        sa.Column("objective_values", sa.Text, nullable=False),
-        sa.Column("constraints", sa.Text, nullable=False),
-        sa.Column("reports", sa.Text, nullable=False),
-        sa.Column("attrs", sa.Text, nullable=False),
-        sa.Column("note", sa.Text, nullable=False),
-        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("params", LongText, nullable=False),
+        sa.Column("objective_values", LongText, nullable=False),
+        sa.Column("constraints", LongText, nullable=False),
+        sa.Column("reports", LongText, nullable=False),
+        sa.Column("attrs", LongText, nullable=False),
+        sa.Column("note", LongText, nullable=False),
+        sa.Column("error", LongText, nullable=False),
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("started", sa.Double),
         sa.Column("finished", sa.Double),
-        sa.Column("owner", sa.String(255), nullable=False),
-        sa.Column("token", sa.String(64), nullable=False),
+        sa.Column("owner", Key(255), nullable=False),
+        sa.Column("token", Key(64), nullable=False),
         sa.Column("retries", sa.Integer, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("lease_ends", sa.Double),
-        sa.Column("ask_client", sa.String(255)),
-        sa.Column("enqueue_client", sa.String(255)),
+        sa.Column("ask_client", Key(255)),
+        sa.Column("enqueue_client", Key(255)),
     )
     op.create_index("trials_by_revision", "trials", ["study_id", "revision"])
     op.create_index("trials_by_state", "trials", ["study_id", "state", "number"])

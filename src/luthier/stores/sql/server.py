@@ -1,0 +1,186 @@
+"""A database behind a server: transactions that are tried again until a deadline.
+
+A study is locked by its row (`SELECT ... FOR UPDATE`), so what is read after that is the newest and stays so; READ
+COMMITTED is enough for it, and on MySQL also locks the least. Readers take no lock and see one moment.
+
+When the connection breaks while a commit is answered, nobody can say whether it counted, and the work is done
+again. That is safe because the work can tell: `ask` and `enqueue` by their client id, `tell` by its token, the others
+by what they left.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from ...errors import MissingDependency, StorageBusy, StorageError
+from . import tables
+from .forking import Running, watch
+from .urls import place
+
+T = TypeVar("T")
+
+_PAUSES = 0.002, 0.5  # seconds: the first and the longest mean wait before a transaction is tried again
+
+
+class Trouble(Enum):
+    """What an error of a driver means."""
+
+    BUSY = "others hold a lock, or two waited for each other: try again"
+    DOWN = "the server cannot be reached, or not yet: try again"
+    FATAL = "trying again does not help"
+
+
+class Server(Protocol):
+    """What differs between servers."""
+
+    extra: str
+    """The extra of Luthier that brings the driver."""
+    now: sa.TextClause
+    """Selects the clock: seconds since the epoch."""
+    atomic_schema: bool
+    """Whether tables are made inside the transaction, whole or not at all."""
+
+    def options(self, timeout: float) -> Mapping[str, str]:
+        """What a connection is opened with, where the URL does not say otherwise."""
+        ...
+
+    def settings(self, timeout: float) -> str:
+        """The statement that every connection starts with."""
+        ...
+
+    def lock_schema(self, connection: sa.Connection, timeout: float, /) -> bool:
+        """Wait until nobody else makes or changes the tables; False if that took too long."""
+        ...
+
+    def unlock_schema(self, connection: sa.Connection) -> None:
+        """Let the next one in."""
+        ...
+
+    def trouble(self, error: exc.DBAPIError) -> Trouble:
+        """What an error means."""
+        ...
+
+
+class ServerDatabase:
+    """An engine with transactions that outlast locks and restarts until a deadline; safe for threads and for forking.
+
+    Args:
+        url: where it is.
+        timeout: seconds to wait for others' locks, and for a server that is down.
+        server: what is particular to it.
+
+    Raises:
+        MissingDependency: the driver is not installed.
+    """
+
+    def __init__(self, url: sa.URL, timeout: float, server: Server) -> None:
+        self.url, self.timeout = url, timeout
+        self.place = place(url)
+        self.atomic_schema = server.atomic_schema
+        self._server = server
+        full = url.set(query={**server.options(timeout), **url.query})
+        try:
+            self._engine = sa.create_engine(full, isolation_level="READ COMMITTED", max_overflow=-1)
+        except ImportError as error:
+            raise MissingDependency(
+                f"storage {self.place} needs {url.get_driver_name()}: pip install 'luthier[{server.extra}]'"
+            ) from error
+        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")  # shares the connections
+        self._closing = weakref.finalize(self, self._engine.dispose)
+        settings = server.settings(timeout)
+
+        @event.listens_for(self._engine, "connect")
+        def _set_up(connection: Any, _record: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(settings)
+            connection.commit()
+
+        watch(self._engine)
+
+    def accept(self) -> None:
+        """Nothing to do once the database is known to be ours."""
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns, in a transaction that is durable when this returns. It may run more than once.
+
+        Raises:
+            StorageBusy: others held a lock until the deadline.
+            StorageError: the database cannot be used, or could not be reached until the deadline.
+        """
+        return self._run(self._engine, work)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
+        return self._run(self._reader, work)
+
+    def clock(self) -> float:
+        """The clock of the server, which all machines share; seconds since the epoch."""
+        return self.read(self.now)
+
+    def now(self, connection: sa.Connection) -> float:
+        """The clock, inside a transaction."""
+        return float(connection.execute(self._server.now).scalar_one())
+
+    def lock_schema(self, connection: sa.Connection) -> None:
+        """Wait until nobody else makes or changes the tables. Raises `StorageBusy`."""
+        if not self._server.lock_schema(connection, self.timeout):
+            raise StorageBusy(
+                f"others were changing the schema of {self.place} for {self.timeout:g} s: try again later"
+            )
+
+    def unlock_schema(self, connection: sa.Connection) -> None:
+        """Let the next one in."""
+        self._server.unlock_schema(connection)
+
+    def back_up(self, connection: sa.Connection, version: int) -> None:
+        """Copy the tables to `TABLE_backup_VERSION`, in place of what is there."""
+        for table in tables.metadata.sorted_tables:
+            copy = f"{table.name}_backup_{version}"
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {copy}")
+            connection.exec_driver_sql(f"CREATE TABLE {copy} AS SELECT * FROM {table.name}")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._closing()
+
+    def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        deadline = time.monotonic() + self.timeout
+        pause, longest = _PAUSES
+        while True:
+            try:
+                with Running(), self._connect(engine) as connection, connection.begin():
+                    return work(connection)
+            except exc.DBAPIError as error:
+                trouble = self._server.trouble(error)
+                if trouble is Trouble.FATAL or time.monotonic() >= deadline:
+                    raise self._failure(error, trouble) from error
+            time.sleep(random.uniform(0, 2 * pause))  # at random, so that writers do not meet again and again
+            pause = min(2 * pause, longest)
+
+    def _connect(self, engine: sa.Engine) -> sa.Connection:
+        try:
+            return engine.connect()
+        except (TypeError, ValueError, RuntimeError) as error:  # how drivers refuse an option, or miss a library
+            raise StorageError(f"{self.place} cannot be opened: {error}; look at the options in the URL") from error
+
+    def _failure(self, error: exc.DBAPIError, trouble: Trouble) -> StorageError:
+        cause = " ".join(str(error.orig).split())
+        if trouble is Trouble.BUSY:
+            return StorageBusy(
+                f"{self.place} stayed locked by others for {self.timeout:g} s: look for a transaction that is left "
+                f"open there, or give SqlStore a longer timeout= ({cause})"
+            )
+        if trouble is Trouble.DOWN:
+            return StorageError(
+                f"{self.place} could not be reached for {self.timeout:g} s: check that the server runs and that the "
+                f"URL names it, or give SqlStore a longer timeout=. Nothing that was acknowledged is lost ({cause})"
+            )
+        return StorageError(f"{self.place} failed: {cause}")
