@@ -1,9 +1,9 @@
-"""What a tuner itself costs: Luthier and Optuna side by side, in one process, on one thread.
+"""What a tuner itself costs: Luthier, Optuna and Rustuna side by side, in one process, on one thread.
 
     make bench                                # everything, as a table
     python bench/overhead.py --json FILE      # and the figures as JSON
 
-Every figure is a median over repetitions that alternate between the two, so that a busy machine slows both.
+Every figure is a median over repetitions that alternate between them, so that a busy machine slows all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import optuna
+import rustuna
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -35,13 +37,14 @@ PARAMETERS = 12
 class Row:
     what: str
     luthier_ms: float
-    other_ms: float
+    other_ms: float | None
     other: str
     goal: str
+    rustuna_ms: float | None = None
 
     @property
-    def ratio(self) -> float:
-        return self.other_ms / self.luthier_ms
+    def ratio(self) -> float | None:
+        return None if self.other_ms is None else self.other_ms / self.luthier_ms
 
 
 def value(x: dict[str, float]) -> float:
@@ -98,25 +101,57 @@ def theirs(sampler: optuna.samplers.BaseSampler, trials: int) -> Callable[[], fl
     return one
 
 
-def race(what: str, a: Callable[[], float], b: Callable[[], float], repeats: tuple[int, int], goal: str) -> Row:
-    """Medians of both; the slower one is asked less often."""
+def rustunas(trials: int) -> Callable[[], float]:
+    study = rustuna.create_study(sampler=rustuna.samplers.TPESampler(seed=0))
+    distributions = {f"x{i}": rustuna.distributions.FloatDistribution(0.0, 1.0) for i in range(PARAMETERS)}
+    rng = np.random.default_rng(0)
+    for _ in range(trials):
+        x = {name: float(rng.uniform()) for name in distributions}
+        study.add_trial(rustuna.create_trial(params=x, distributions=distributions, value=value(x)))
+
+    def one() -> float:
+        start = time.perf_counter()
+        trial = study.ask()
+        x = {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(PARAMETERS)}
+        suggested = time.perf_counter()
+        y = value(x)
+        told = time.perf_counter()
+        study.tell(trial.number, y)
+        return suggested - start + time.perf_counter() - told
+
+    return one
+
+
+def race(
+    what: str,
+    mine: Callable[[], float],
+    other: Callable[[], float] | None,
+    repeats: tuple[int, int],
+    goal: str,
+    rust: Callable[[], float] | None = None,
+) -> Row:
+    """Medians of all; Optuna, which is slower, is asked less often."""
     n, m = repeats
-    a(), b()  # caches, imports
-    mine: list[float] = []
-    other: list[float] = []
+    peers = [(mine, n), (other, m), (rust, n)]
+    times: list[list[float]] = [[], [], []]
+    for one, _ in peers:
+        if one is not None:
+            one()  # caches, imports
     for i in range(m):
-        other.append(b())
-        mine.extend(a() for _ in range(n * (i + 1) // m - n * i // m))
-    row = Row(what, statistics.median(mine) * 1e3, statistics.median(other) * 1e3, "Optuna", goal)
+        for (one, total), seconds in zip(peers, times, strict=True):
+            if one is not None:
+                seconds.extend(one() for _ in range(total * (i + 1) // m - total * i // m))
+    a, b, c = (statistics.median(seconds) * 1e3 if seconds else None for seconds in times)
+    assert a is not None
+    row = Row(what, a, b, "Optuna", goal, c)
     show(row)
     return row
 
 
 def show(row: Row) -> None:
-    print(
-        f"| {row.what:44} | {row.luthier_ms:9.3f} ms | {row.other_ms:9.3f} ms | {row.ratio:7.1f}× | {row.goal:6} |",
-        flush=True,
-    )
+    other, rust = (f"{'–':>12}" if x is None else f"{x:9.3f} ms" for x in (row.other_ms, row.rustuna_ms))
+    ratio = f"{'–':>8}" if row.ratio is None else f"{row.ratio:7.1f}×"
+    print(f"| {row.what:44} | {row.luthier_ms:9.3f} ms | {other} | {ratio} | {row.goal:6} | {rust} |", flush=True)
 
 
 def import_time(module: str) -> float:
@@ -149,10 +184,10 @@ def main() -> None:
     threadpool_limits(1)
     samplers = optuna.samplers
 
-    versions = {name: metadata.version(name) for name in ("luthier", "optuna", "numpy", "scipy", "torch")}
+    versions = {name: metadata.version(name) for name in ("luthier", "optuna", "rustuna", "numpy", "scipy", "torch")}
     print(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {versions}, one thread")
     print(f"ask + {PARAMETERS} suggestions + tell, in memory\n")
-    print("| what | Luthier | the other | ratio | goal |\n|---|---|---|---|---|")
+    print("| what | Luthier | the other | ratio | goal | Rustuna |\n|---|---|---|---|---|---|")
     rows = [
         race("random", ours(RandomSampler(), 100), theirs(samplers.RandomSampler(seed=0), 100), (4000, 400), "≥ 20"),
     ]
@@ -164,8 +199,10 @@ def main() -> None:
                 theirs(samplers.TPESampler(seed=0), trials),
                 repeats,
                 "≥ 30" if trials >= 1000 else "",
+                rustunas(trials) if trials >= 1000 else None,
             )
         )
+    rows.append(race("TPE, 100,000 trials", ours(TPESampler(), 100_000), None, (100, 1), ""))
     for trials, repeats in ((50, (30, 6)), (100, (30, 5)), (200, (20, 4))):
         rows.append(
             race(
