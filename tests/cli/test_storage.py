@@ -113,3 +113,13 @@ def test_check_finds_what_is_wrong(storage, damage, said):
     result = run("check", storage)
     assert result.exit_code == 1
     assert any(words in result.stderr for words in said.split("|"))
+
+
+def test_a_journal(storage, tmp_path):
+    journal, back = tmp_path / "study.journal", tmp_path / "back.db"
+    run("copy", storage, journal)
+    assert trials(journal, "first") == trials(storage, "first")
+    assert "compacted" in run("compact", journal).stdout
+    assert run("check", journal).exit_code == 0
+    run("copy", journal, back)
+    assert trials(back, "[b]second") == trials(storage, "[b]second")

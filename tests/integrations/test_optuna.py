@@ -293,7 +293,7 @@ def test_a_study_that_is_loaded_again_goes_on_as_one_that_was_not(tmp_path):
             study.optimize(mixed, n_trials=n)
         return [t.params for t in study.trials]
 
-    assert run(f"sqlite:///{tmp_path}/a.db", [20]) == run(f"sqlite:///{tmp_path}/b.db", [7, 6, 7])
+    assert run(f"sqlite:///{tmp_path}/a.db", [11]) == run(f"sqlite:///{tmp_path}/b.db", [4, 4, 3])
 
 
 def test_many_threads():

@@ -375,6 +375,7 @@ class _View:
         self._constraints = _Constraints()
         self._rows: dict[int, int] = {}
         self._done: set[int] = set()
+        self._settled = 0, -1  # how many at the head of the list are done, and the number of the last of them
         self.history = History(self.space, _directions(study))
 
     @property
@@ -406,7 +407,8 @@ class _View:
         """Take in what started and ended. The trial that is being suggested for is a row that waits, or none."""
         self.current = current
         fresh = []
-        for trial in trials:
+        start = self._settled_before(trials)
+        for trial in trials[start:]:
             number = trial.number
             if number in self._done or trial.state is optuna.trial.TrialState.WAITING:
                 continue
@@ -417,11 +419,20 @@ class _View:
             fresh.append(self._taken(trial, number == current))
             if trial.state.is_finished():
                 self._done.add(number)
+        while start < len(trials) and trials[start].number in self._done:
+            start += 1
+        if start:
+            self._settled = start, trials[start - 1].number
         if not fresh:
             return
         self.history.put(fresh)
         if self._growing.learn([record.params for record in fresh if record.state is TrialState.COMPLETE]):
             self.history = self.history.under(self.space)
+
+    def _settled_before(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many trials at the head of the list need no look: none where a pruner shows another part of them."""
+        n, last = self._settled
+        return n if 0 < n <= len(trials) and trials[n - 1].number == last else 0
 
     def _taken(self, trial: FrozenTrial, is_current: bool) -> TrialRecord:
         row = self._rows[trial.number]
