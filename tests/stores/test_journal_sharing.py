@@ -101,14 +101,17 @@ def test_no_queued_trial_goes_to_two_processes(store: JournalStore, start: Start
     assert all(found[number].owner == str(k) for k in range(2) for number in taken[k])
 
 
-def test_processes_lose_nothing_while_the_file_is_written_anew(store: JournalStore, start: Start) -> None:
+def test_processes_lose_nothing_while_the_file_is_written_anew(store: JournalStore, path: Path, start: Start) -> None:
     name = new_study(store)
     processes = start(ASK_AND_TELL)
     while any(process.poll() is None for process in processes):
         store.compact()
     done = [numbers(process) for process in processes]
     assert sorted(done[0] + done[1]) == list(range(80))
-    found = trials(store, name)
+    again = JournalStore(path)  # which reads what lies at the path now
+    found = trials(again, name)
+    again.close()
+    assert trials(store, name) == found
     assert {(trial.state, trial.values, trial.reports) for trial in found} == {
         (TrialState.COMPLETE, (1.0,), ((1, 0.5),))
     }
@@ -150,6 +153,9 @@ def test_compaction_keeps_all_and_drops_the_past(store: JournalStore, path: Path
     store.compact()
     other.tell(name, 0, found[0].token, DONE)
     assert [trial.number for trial in store.changes(name, revision)[1]] == [0, 31]
+    again = JournalStore(path)
+    assert again.changes(name, 0) == store.changes(name, 0)
+    again.close()
     other.close()
 
 
