@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.samplers.gp.fit import NOISE_FLOOR, cholesky, fit, loss, starts
+from luthier.samplers.gp.fit import NOISE_FLOOR, cholesky, draws, fit, loss, spread, starts
 from luthier.samplers.gp.kernel import Embedding, matern52, squared_distances
 from luthier.samplers.gp.model import condition
 from luthier.space import Choice, Float, Int, Space
@@ -171,3 +171,19 @@ def test_believing_is_conditioning_on_the_mean():
     twice = posterior.believe(new[:1]).believe(new[1:])
     np.testing.assert_allclose(twice.predict(G), whole.predict(G), rtol=1e-7)
     assert (twice.predict(G)[1] < posterior.predict(G)[1]).all()
+
+
+def test_draws_spread_as_the_likelihood_says():
+    """Where the data fix a hyperparameter, draws stay near it; where they say nothing, the prior's width remains."""
+    rng = np.random.default_rng(0)
+    F = rng.random((60, 2))
+    y = np.sin(8 * F[:, 0])  # of the second column nothing is known but that it matters little
+    y = (y - y.mean()) / y.std()
+    group = np.arange(2)
+    theta = fit(F, group, y, starts(2), 60)
+    root = spread(theta, F, group, y)
+    found = draws(theta, root, rng, 400)
+    assert found.shape == (400, 4)
+    assert found[:, 0].std() < 0.3 < found[:, 1].std() < 2.0
+    wide = draws(theta, 100 * np.eye(4), rng, 50)
+    assert wide.min() >= -16.0 and wide.max() <= 9.0

@@ -23,7 +23,7 @@ def acquisition(space, n=20, seed=0):
     theta = np.concatenate([np.full(embedding.groups, 0.3), [0.0, -6.0]])
     y = rng.standard_normal(n)
     posterior = condition(embedding, theta, embedding(X), y)
-    return Acquisition(posterior, float(y.min())), embedding, X[np.argsort(y)[:5]], X
+    return Acquisition([(posterior, float(y.min()))]), embedding, X[np.argsort(y)[:5]], X
 
 
 def none(space):

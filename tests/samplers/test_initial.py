@@ -29,7 +29,7 @@ def design(space: Space, seed: int, n: int) -> list[Configuration]:
 
 @pytest.mark.parametrize(("d", "expected"), [(1, 5), (3, 6), (7, 14), (40, 15)])
 def test_its_length(d: int, expected: int) -> None:
-    assert default_startup_trials(Space({f"x{i}": Float(0, 1) for i in range(d)})) == expected
+    assert default_startup_trials(Space({f"x{i}": Float(0, 1) for i in range(d)}), per_parameter=2) == expected
 
 
 def test_defaults_come_first_and_once() -> None:

@@ -14,9 +14,9 @@ from ..trial import Configuration, TrialState
 from .sequences import MAX_SOBOL_DIMENSIONS, point_sequence
 
 
-def default_startup_trials(space: Space) -> int:
-    """How many trials come before a model is asked: max(5, min(2d, 15))."""
-    return max(5, min(2 * len(space), 15))
+def default_startup_trials(space: Space, per_parameter: int) -> int:
+    """How many trials come before a model is asked: max(5, min(per_parameter · d, 15))."""
+    return max(5, min(per_parameter * len(space), 15))
 
 
 def trial_numbers(history: History, n: int) -> list[int]:

@@ -56,21 +56,24 @@ class Acquisition:
     """What the sampler maximises: log expected improvement plus log probabilities of being feasible.
 
     Attributes:
-        objective: the process of the losses; None where no feasible trial is known: then feasibility alone counts.
-        best: the least posterior mean among feasible observations.
+        objectives: processes of the losses, one for each draw of hyperparameters, over which the improvement is
+            averaged; with the least posterior mean of each among feasible observations. Empty where no feasible
+            trial is known: then feasibility alone counts.
         constraints: processes of the constraints with the standardised value of 0, their threshold.
     """
 
-    objective: Posterior | None
-    best: float
+    objectives: Sequence[tuple[Posterior, float]]
     constraints: Sequence[tuple[Posterior, float]] = ()
 
     def value(self, F: Floats) -> Floats:
         """(m,) at features (m, P)."""
         total = np.zeros(len(F))
-        if self.objective is not None:
-            mean, sd = self.objective.predict(F)
-            total += log_h((self.best - mean) / sd)[0] + np.log(sd)
+        if self.objectives:
+            each = []
+            for posterior, best in self.objectives:
+                mean, sd = posterior.predict(F)
+                each.append(log_h((best - mean) / sd)[0] + np.log(sd))
+            total += np.logaddexp.reduce(each) - np.log(len(each))
         for posterior, threshold in self.constraints:
             mean, sd = posterior.predict(F)
             total += log_probability((threshold - mean) / sd)[0]
@@ -79,11 +82,16 @@ class Acquisition:
     def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
         """(m,) values and (m, p) derivatives by the numeric features."""
         total, slopes = np.zeros(len(F)), np.zeros((len(F), self._numbers()))
-        if self.objective is not None:
-            mean, sd, dmean, dsd = self.objective.predict_with_gradients(F)
-            log_improvement, by_mean, by_sd = log_h((self.best - mean) / sd)
-            total += log_improvement + np.log(sd)
-            slopes += (by_sd / sd)[:, None] * dsd - (by_mean / sd)[:, None] * dmean  # EI = sd·h
+        if self.objectives:
+            each, slopes_each = [], []
+            for posterior, best in self.objectives:
+                mean, sd, dmean, dsd = posterior.predict_with_gradients(F)
+                log_improvement, by_mean, by_sd = log_h((best - mean) / sd)
+                each.append(log_improvement + np.log(sd))  # EI = sd·h
+                slopes_each.append((by_sd / sd)[:, None] * dsd - (by_mean / sd)[:, None] * dmean)
+            whole = np.logaddexp.reduce(each)
+            total += whole - np.log(len(each))
+            slopes += np.einsum("km,kmp->mp", np.exp(np.stack(each) - whole), np.stack(slopes_each))
         for posterior, threshold in self.constraints:
             mean, sd, dmean, dsd = posterior.predict_with_gradients(F)
             z = (threshold - mean) / sd
@@ -93,13 +101,11 @@ class Acquisition:
         return total, slopes
 
     def _numbers(self) -> int:
-        posterior = self.objective or self.constraints[0][0]
-        return posterior.numbers
+        return (self.objectives or self.constraints)[0][0].numbers
 
     def believe(self, F: Floats) -> Acquisition:
         """The acquisition as if rows (q, P) were observed at their means: what a running trial does to it."""
-        objective, best = None, self.best
-        if self.objective is not None:
-            objective = self.objective.believe(F)
-            best = min(best, float(self.objective.predict(F)[0].min()))
-        return Acquisition(objective, best, [(p.believe(F), t) for p, t in self.constraints])
+        return Acquisition(
+            [(p.believe(F), min(best, float(p.predict(F)[0].min()))) for p, best in self.objectives],
+            [(p.believe(F), t) for p, t in self.constraints],
+        )

@@ -12,7 +12,7 @@ from ...space.domains import Floats
 from ...trial import Configuration, TrialState
 from ..initial import default_startup_trials, startup
 from .acquisition import Acquisition
-from .fit import fit, starts
+from .fit import draws, fit, spread, starts
 from .kernel import Embedding
 from .model import Posterior, condition
 from .optimize import Tried, maximize
@@ -21,6 +21,8 @@ from .threads import one_thread
 from .warp import FAIL, Observations, chebyshev, constraint_targets, observations, targets
 
 _INCUMBENTS = 5
+_DRAWS = 4  # of hyperparameters, besides their optimum, over which the acquisition is averaged
+_AVERAGED = 200  # observations up to which that is done: a draw costs the cube of their number
 _PENDING = 100  # running trials that are believed; beyond, the latest
 
 
@@ -33,7 +35,8 @@ class GPSampler:
     count with their last value, but never as better than the median of complete ones.
 
     Args:
-        startup_trials: how many trials of the initial design come first; None for max(5, min(2d, 15)).
+        startup_trials: how many trials of the initial design come first; None for max(5, min(d, 15)): with more the
+            model comes too late for a budget of 25, and after 100 trials it makes no difference.
 
     Not safe for threads by itself: a study calls its sampler under its lock.
     """
@@ -47,7 +50,7 @@ class GPSampler:
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
         """n configurations to try next; see `Sampler`."""
-        first = default_startup_trials(space) if self.startup_trials is None else self.startup_trials
+        first = default_startup_trials(space, per_parameter=1) if self.startup_trials is None else self.startup_trials
         initial = startup(space, history, rng, n, first)
         if initial is not None:
             return initial
@@ -83,15 +86,20 @@ class GPSampler:
         constraints = self._constraints(space, embedding, seen)
         good = seen.succeeded
         if not good.any():
-            acquisition = Acquisition(None, 0.0, constraints)
+            acquisition = Acquisition((), constraints)
             order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
             return acquisition, seen.X[order[:_INCUMBENTS]]
         y, theta = self._objective(space, embedding, seen, rng)
         chosen = active(y)
-        posterior = condition(embedding, theta, embedding(seen.X[chosen]), y[chosen])
-        means = np.where(good[chosen], posterior.means(), np.inf)
-        order = np.argsort(means, kind="stable")[: min(_INCUMBENTS, int(good[chosen].sum()))]
-        return Acquisition(posterior, float(means[order[0]]), constraints), seen.X[chosen][order]
+        F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]
+        thetas = [theta]
+        if len(y) <= _AVERAGED:
+            thetas += list(draws(theta, spread(theta, F, embedding.group, y), rng, _DRAWS))
+        posteriors = [condition(embedding, t, F, y) for t in thetas]
+        means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
+        order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
+        objectives = [(p, float(m.min())) for p, m in zip(posteriors, means, strict=True)]
+        return Acquisition(objectives, constraints), seen.X[chosen][order]
 
     def _objective(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator

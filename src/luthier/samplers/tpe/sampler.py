@@ -21,6 +21,8 @@ _MAX_BAD = 500  # rows of the bad density, so that 100,000 trials cost little mo
 _WIDTH = 0.15  # of a kernel, relative to a spread like that of uniform points, before it shrinks with n
 _MIN_WIDTH = 0.01
 _ROUNDS = 10  # of candidates until one satisfies `require`
+_GROUP = 32  # suggestions of a batch that share one density of the others; more would need much memory
+_FAINT = 1e-6  # prior weight that keeps the logarithm of a lone kernel finite
 _LAST_RESORT = 256  # uniform points that are tried when every candidate was tried before
 
 
@@ -65,7 +67,9 @@ class TPESampler:
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
         """n configurations to try next; see `Sampler`. In a batch, each counts as running for the next."""
-        startup_trials = default_startup_trials(space) if self.startup_trials is None else self.startup_trials
+        startup_trials = (
+            default_startup_trials(space, per_parameter=2) if self.startup_trials is None else self.startup_trials
+        )
         initial = startup(space, history, rng, n, startup_trials)
         if initial is not None:
             return initial
@@ -76,14 +80,27 @@ class TPESampler:
         k = len(parts.good)
         good = self._density(space, X[:k], _rank_weights(k))
         bad, found = X[k:], np.empty((0, len(space)))
-        for _ in range(n):
+        for first in range(0, n, _GROUP):
             rows = np.concatenate([bad, found]) if len(found) else bad
             others = self._density(space, rows, np.ones(len(rows)))
-            points = self._candidates(space, good, rng)
-            score = good.log_density(points) - others.log_density(points)  # Bergstra 2011, equation (3)
-            new = _first_new(space, points[np.argsort(-score, kind="stable")], index, found, rng)
-            found = np.concatenate([found, new[None, :]])
+            found = self._group(space, index, good, others, found, rng, min(n - first, _GROUP))
         return space.decode(found)
+
+    def _group(
+        self, space: Space, index: Index, good: Parzen, others: Parzen, found: Floats, rng: np.random.Generator, n: int
+    ) -> Floats:
+        """The points found (k, d), and n more, of which each counts among the others for those after it."""
+        points = self._candidates(space, good, rng, n)
+        ours, theirs = good.log_density(points), others.log_density(points)
+        for i, part in enumerate(np.array_split(np.arange(len(points)), n)):
+            score = ours[part] - theirs[part]  # Bergstra 2011, equation (3)
+            new = _first_new(space, points[part[np.argsort(-score, kind="stable")]], index, found, rng)
+            found = np.concatenate([found, new[None, :]])
+            if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
+                kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
+                rest = slice(part[-1] + 1, None)
+                theirs[rest] = np.logaddexp(theirs[rest], kernel.log_density(points[rest]) - others.log_total)
+        return found
 
     def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
         n = max(len(X), 1)
@@ -104,18 +121,19 @@ class TPESampler:
         sizes = np.where(space.is_choice, space.sizes, 1.0)
         return Parzen(space, X, weights, self.prior_weight, widths, smoothing=sizes / (n + sizes))
 
-    def _candidates(self, space: Space, good: Parzen, rng: np.random.Generator) -> Floats:
-        """Points (c, d) that satisfy the space, c at least 1."""
+    def _candidates(self, space: Space, good: Parzen, rng: np.random.Generator, n: int) -> Floats:
+        """Points (c, d) that satisfy the space, for n suggestions, c at least n."""
+        count = n * self.candidates
         if not space.require:
-            return space.snap(good.sample(rng, self.candidates))
+            return space.snap(good.sample(rng, count))
         found: list[Floats] = []
         for _ in range(_ROUNDS):
-            X = space.snap(good.sample(rng, self.candidates))
+            X = space.snap(good.sample(rng, count))
             found.append(X[space.feasible(X)])
-            if sum(map(len, found)) >= self.candidates:
+            if sum(map(len, found)) >= count:
                 break
-        X = np.concatenate(found)[: self.candidates]
-        return X if len(X) else space.sample(rng, self.candidates)
+        X = np.concatenate(found)[:count]
+        return X if len(X) >= n else space.sample(rng, count)
 
 
 def _known(space: Space, X: Floats) -> Floats:
