@@ -95,6 +95,9 @@ class Parzen:
         prior: weight of the uniform component.
         widths: (d,) standard deviations of the kernels of numeric columns in the unit cube.
         smoothing: (d,) probability that a choice's kernel moves to a random choice.
+
+    Attributes:
+        log_total: log of the sum of all weights, by which they were divided.
     """
 
     def __init__(
@@ -106,7 +109,8 @@ class Parzen:
         self._X = X
         total = weights.sum() + prior
         self._weights, self._prior = weights / total, prior / total
-        self._widths, self._smoothing = widths, smoothing
+        self.log_total = math.log(total)
+        self.widths, self.smoothing = widths, smoothing
         self._whole = not math.isnan(X.sum())
 
     @cached_property
@@ -116,7 +120,7 @@ class Parzen:
     @cached_property
     def _line(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Of the line columns: scaled centres z (l, n), -z²/2 (l, n), masses in [0, 1] (l, n), widths (l,)."""
-        s = self._widths[self._layout.line]
+        s = self.widths[self._layout.line]
         X = self._X.T[self._layout.line]
         if not self._whole:
             X = np.where(np.isnan(X), 0.5, X)
@@ -139,12 +143,12 @@ class Parzen:
     def _table(self, j: int, size: int, is_choice: bool, edges: Floats) -> Floats:
         """(size, size) masses of each value x (row) under the kernel at each value (column)."""
         if is_choice:
-            b = self._smoothing[j]
+            b = self.smoothing[j]
             return np.asarray(np.eye(size) * (1 - b) + b / size)
         from scipy.special import ndtr
 
         centres = (edges[1:] + edges[:-1]) / 2
-        cumulated = ndtr((edges[:, None] - centres[None, :]) / self._widths[j])  # (size + 1, size)
+        cumulated = ndtr((edges[:, None] - centres[None, :]) / self.widths[j])  # (size + 1, size)
         mass = np.diff(cumulated, axis=0)
         return np.asarray(np.maximum(mass, 1e-300) / mass.sum(axis=0))
 
@@ -162,7 +166,7 @@ class Parzen:
         """(c,) at encoded points (c, d); NaN where inactive."""
         active = ~np.isnan(X)  # (c, d)
         line = self._layout.line
-        if len(line) == len(self._widths):
+        if len(line) == len(self.widths):
             logs = self._line_logs(X, active)  # (c, n) log kernels
         elif len(line):
             logs = self._line_logs(X[:, line], active[:, line])
@@ -237,11 +241,11 @@ class Parzen:
         unknown = np.isnan(centres)
         c = np.where(unknown, 0.5, centres)
         quantiles = U.copy()  # every other point is not truncated but clipped: a truncated one never reaches a bound
-        low, high = ndtr(-c[1::2] / self._widths), ndtr((1 - c[1::2]) / self._widths)
+        low, high = ndtr(-c[1::2] / self.widths), ndtr((1 - c[1::2]) / self.widths)
         quantiles[1::2] = low + U[1::2] * (high - low)
-        X = np.clip(np.where(unknown, U, c + self._widths * ndtri(quantiles)), 0, 1)
+        X = np.clip(np.where(unknown, U, c + self.widths * ndtri(quantiles)), 0, 1)
         for j, size, is_choice, _ in self._layout.tables:
             if is_choice:
-                moved = unknown[:, j] | (V[:, j] < self._smoothing[j])
+                moved = unknown[:, j] | (V[:, j] < self.smoothing[j])
                 X[:, j] = np.where(moved, np.minimum(np.floor(U[:, j] * size), size - 1), centres[:, j])
         return X
