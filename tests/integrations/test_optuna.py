@@ -302,12 +302,48 @@ def test_many_threads():
     assert len({t.params["x"] for t in study.trials}) == 30
 
 
+def test_what_is_suggested_for_a_running_trial_is_seen_by_the_next():
+    study = optuna.create_study(sampler=OptunaSampler(GPSampler(), seed=0))
+    study.optimize(smooth, n_trials=12)
+    for _ in range(3):
+        study.ask().suggest_float("x0", -1, 1)
+    running = study.sampler._view.history.records[12:]
+    assert [t.state for t in running] == [RUNNING, RUNNING]
+    assert all(set(t.params) == {"x0", "x1", "x2", "x3"} for t in running)
+    assert running[0].params != running[1].params
+    study.tell(12, 1.0)
+    study.ask().suggest_float("x0", -1, 1)
+    assert set(study.sampler._view.history.records[12].params) == {"x0"}
+
+
 def test_enqueued_values_are_kept_and_the_rest_goes_with_them(sampler):
     study = optuna.create_study(sampler=sampler())
     study.optimize(mixed, n_trials=8)
     study.enqueue_trial({"kind": "deep", "layers": 7})
     study.optimize(mixed, n_trials=1)
     assert study.trials[-1].params["layers"] == 7 and set(study.trials[-1].params) == {"x", "kind", "layers", "rate"}
+
+
+def test_a_range_that_changed_is_the_latest(sampler):
+    study = optuna.create_study(sampler=sampler())
+    old = study.ask()
+    old.suggest_float("x", 0, 1)
+    for _ in range(8):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("x", 5, 6))
+    assert study.sampler._view.distributions == {"x": FloatDistribution(5, 6)}
+    assert study.sampler._view.history.records[0].params["x"] == old.params["x"]
+
+
+def test_choices_that_are_no_scalars():
+    options = ["a", "b"], ("c",), math.nan, None
+    with pytest.warns(UserWarning, match="persistent"):
+        study = optuna.create_study(sampler=OptunaSampler(TPESampler(), seed=0))
+        study.enqueue_trial({"c": ("c",), "other": ("d",)})
+        study.optimize(lambda t: float(t.suggest_categorical("c", options) is None), n_trials=12)
+    assert study.trials[0].params["c"] == ("c",)
+    assert {repr(t.params["c"]) for t in study.trials} <= set(map(repr, options))
+    assert import_study(study).space.parameters["c"].labels == ("['a', 'b']", "('c',)", "nan", None)
 
 
 def test_a_finished_grid_stops_the_study():

@@ -181,6 +181,27 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, change, what):
         read_export(file)
 
 
+FIRST = """\
+{"luthier":"studies","format":1}
+{"study":{"name":"s","directions":["maximize"],"seed":7,"space":null,"parameters":{"x":{"type":"float","low":0.0,"high":\
+1.0,"log":false,"step":null,"default":null,"when":null}},"attrs":{"a":{"$float":"inf"}},"created":1.5},"trials":2}
+{"trial":{"number":0,"state":"COMPLETE","params":{"x":0.25},"values":[0.5],"constraints":[0.0],"reports":[[1,\
+{"$float":"nan"}]],"attrs":{"b":1},"note":{"n":[1]},"error":null,"created":2.0,"started":3.0,"finished":4.0,\
+"owner":"me","token":"t","retries":1}}
+{"trial":{"number":1,"state":"WAITING","params":{},"values":null,"constraints":[],"reports":[],"attrs":{},"note":{},\
+"error":null,"created":2.0,"started":null,"finished":null,"owner":"","token":"","retries":0}}
+"""
+
+
+def test_a_file_of_format_1_is_read_for_ever():
+    [(study, trials)] = from_lines(FIRST.splitlines())
+    domain = {"type": "float", "low": 0.0, "high": 1.0, "log": False, "step": None, "default": None, "when": None}
+    assert study == StudyRecord("s", ("maximize",), 7, None, {"x": domain}, {"a": math.inf}, 1.5)
+    done = TrialRecord(0, COMPLETE, {"x": 0.25}, (0.5,), (0.0,), ((1, math.nan),), {"b": 1}, {"n": [1]}, None, 2.0, 3.0)
+    done = done.with_(finished=4.0, owner="me", token="t", retries=1)
+    assert repr(trials) == repr([done, TrialRecord(1, WAITING, created=2.0)])  # NaN is itself as text alone
+
+
 def test_a_file_of_a_newer_luthier_is_refused(tmp_path):
     file = tmp_path / "studies.jsonl"
     file.write_text('{"luthier": "studies", "format": 2, "new": 1}\n')

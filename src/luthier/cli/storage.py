@@ -125,7 +125,7 @@ def check(store: str = _STORE) -> None:
         studies = read_studies(opened)
     for study, records in studies:
         lost = {record.number for record in opened.expired(study.name)}
-        lost |= {record.number for record in records if owner_is_dead(record.owner)}
+        lost |= {r.number for r in records if r.state is TrialState.RUNNING and owner_is_dead(r.owner)}
         found += [f"study {study.name!r}: {fault}" for fault in faults(study, records, lost)]
     if found:
         for fault in found:

@@ -183,8 +183,8 @@ def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
     if isinstance(source, optuna.Study):
         return [_read(source)]
     if isinstance(source, str):
-        path = source.removeprefix("sqlite:///")
-        if path != source and not Path(path.partition("?")[0]).exists():  # Optuna would make it
+        scheme, _, path = source.partition(":///")
+        if scheme.startswith("sqlite") and path and not Path(path.partition("?")[0]).exists():  # Optuna would make it
             raise StorageError(f"there is no storage of Optuna at {path}: check the path")
     try:
         storage = optuna.storages.get_storage(source)
@@ -260,7 +260,7 @@ def _queued(trial: FrozenTrial, latest: Mapping[str, BaseDistribution]) -> Confi
         try:
             params[name] = to_label(latest[name], value)
         except (KeyError, ValueError):  # not suggested so far, or with other choices
-            params[name] = label_of(value)
+            params[name] = _labels([value])[0]
     return params
 
 
@@ -329,6 +329,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
             queued = {name: x for name, x in _queued(trial, view.distributions).items() if view.allows(name, x)}
             if queued:  # the rest has to go with them
                 params = view.space.complete(queued, params, rng)
+            view.proposed[trial.number] = params
             return {name: to_value(search_space[name], x) for name, x in params.items() if name in search_space}
 
     def sample_independent(
@@ -363,17 +364,21 @@ class _View:
 
     Rows are trials in the order in which they were seen: a pruner may show a part of them, and waiting ones count
     only when they start.
+
     Attributes:
         current: number of the trial that is being suggested for.
+        proposed: what was suggested for trials that run, by number: their values reach the storage one by one.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         self.current = -1
+        self.proposed: dict[int, Configuration] = {}
         self.storage, self.study_name = study._storage, study.study_name
         self.distributions: dict[str, BaseDistribution] = {}
         self._growing = GrowingSpace()
         self._constraints = _Constraints()
         self._rows: dict[int, int] = {}
+        self._met: dict[int, set[str]] = {}  # parameters of trials that run, by number
         self._done: set[int] = set()
         self._settled = 0, -1  # how many at the head of the list are done, and the number of the last of them
         self.history = History(self.space, _directions(study))
@@ -435,8 +440,13 @@ class _View:
         return n if 0 < n <= len(trials) and trials[n - 1].number == last else 0
 
     def _taken(self, trial: FrozenTrial, is_current: bool) -> TrialRecord:
-        row = self._rows[trial.number]
-        before = self.history.records[row].params if row < len(self.history) else {}
-        known = {name: x for name, x in trial.distributions.items() if name in before or self.meet(name, x)}
-        record = _record(trial, row, _params(trial, known), self._constraints.of(trial), 0.0)
+        number = trial.number
+        met = self._met.pop(number, set())  # an older trial that is looked at again does not bring back its range
+        known = {name: x for name, x in trial.distributions.items() if name in met or self.meet(name, x)}
+        params = _params(trial, known)
+        proposed = self.proposed.pop(number, {})
+        if not trial.state.is_finished():
+            self._met[number], self.proposed[number] = set(known), proposed
+            params = proposed | params
+        record = _record(trial, self._rows[number], params, self._constraints.of(trial), 0.0)
         return replace(record, state=TrialState.WAITING) if is_current else record

@@ -25,7 +25,7 @@ def compact(path: Path) -> tuple[int, int]:
         with closing(sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None)) as connection:
             connection.execute("VACUUM").close()
     except sqlite3.Error as error:
-        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StorageBusy(f"{path} stayed locked by others for {_TIMEOUT:g} s: stop them first") from error
         raise StorageError(f"{path} cannot be made smaller: {error}. It is as it was") from error
     return before, path.stat().st_size
