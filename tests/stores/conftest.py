@@ -113,7 +113,7 @@ def own_folder(user: str) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[ServerProcess]:
-    """A PostgreSQL that crashes may be done to; fsync is off, which matters for lost power alone."""
+    """A PostgreSQL that crashes may be done to; it never waits for the disk, which matters for lost power alone."""
     newest_first = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     initdb, postgres = (program("PostgreSQL", name, *newest_first) for name in ("initdb", "postgres"))
     folder, port = own_folder("postgres"), free_port()
@@ -146,7 +146,7 @@ def postgres_server() -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[ServerProcess]:
-    """A MariaDB that crashes may be done to; it waits for the disk as it does by default."""
+    """A MariaDB that crashes may be done to; it never waits for the disk, which matters for lost power alone."""
     install, mariadbd = (program("MariaDB", name) for name in ("mariadb-install-db", "mariadbd"))
     folder, port = own_folder("mysql"), free_port()
     data = folder / "data"
@@ -159,12 +159,12 @@ def mariadb_server() -> Iterator[ServerProcess]:
         **as_user("mysql"),
     )
     (folder / "init.sql").write_text(
-        f"CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO luthier@'%';\n"
+        f"CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO luthier@'%';\n"
     )
     (folder / "init.sql").chmod(0o644)
     files = (f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--init-file={folder / 'init.sql'}")
-    small = ("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--skip-name-resolve")
-    command = [mariadbd, *common, "--bind-address=127.0.0.1", f"--port={port}", *files, *small]
+    small = ("--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-method=nosync")
+    command = [mariadbd, *common, "--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve", *files, *small]
 
     def connect() -> Any:
         return pymysql.connect(host="127.0.0.1", port=port, user="luthier", password=PASSWORD, autocommit=True)

@@ -27,6 +27,21 @@ def store(url: str) -> Iterator[SqlStore]:
 
 
 class TestPostgres(SharedStoreContract):
+    @pytest.fixture(scope="class")
+    def kept(self, postgres_server: Any) -> Iterator[str]:
+        """The database of all these tests, each of which finds it without studies: a new one takes long."""
+        name = postgres_server.new_database()
+        yield postgres_server.url(name)
+        postgres_server.drop_database(name)
+
+    @pytest.fixture
+    def store(self, kept: str) -> Iterator[Store]:
+        store = SqlStore(kept)
+        for study in store.studies():
+            store.delete_study(study.name)
+        yield store
+        store.close()
+
     def reopen(self, store: Store) -> Store:
         assert isinstance(store, SqlStore)
         return SqlStore(store.url)
