@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ _SQRT_HALF = math.sqrt(0.5)
 _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 
+Table: TypeAlias = tuple[int, int, bool, Floats]
+
+
 @dataclass(frozen=True)
 class Layout:
     """How each column is modelled.
@@ -30,7 +35,7 @@ class Layout:
     """
 
     line: NDArray[np.intp]
-    tables: tuple[tuple[int, int, bool, Floats], ...]
+    tables: tuple[Table, ...]
 
 
 @lru_cache(maxsize=32)
@@ -121,7 +126,7 @@ class Parzen:
     def _line(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Of the line columns: scaled centres z (l, n), -z²/2 (l, n), masses in [0, 1] (l, n), widths (l,)."""
         s = self.widths[self._layout.line]
-        X = self._X.T[self._layout.line]
+        X = self._X.T[self._layout.line] if len(s) < len(self.widths) else np.ascontiguousarray(self._X.T)
         if not self._whole:
             X = np.where(np.isnan(X), 0.5, X)
         z = np.clip(X, 0, 1)
@@ -130,12 +135,12 @@ class Parzen:
         other /= s[:, None]
         squares = z * z
         squares *= -0.5
-        if s.max(initial=0.0) > _NARROW:
-            mass = _tails(z, squares)
-            mass += _tails(other, -0.5 * other * other)
-        else:
-            nearer = np.minimum(z, other, out=other)
-            mass = _tails(nearer, -0.5 * nearer * nearer)
+        wide = np.flatnonzero(s > _NARROW)
+        farther = np.maximum(z[wide], other[wide])
+        nearer = np.minimum(z, other, out=other)
+        mass = _tails(nearer, -0.5 * nearer * nearer)
+        if len(wide):
+            mass[wide] += _tails(farther, -0.5 * farther * farther)
         mass *= -0.5
         mass += 1
         return z, squares, mass, s
@@ -151,6 +156,12 @@ class Parzen:
         cumulated = ndtr((edges[:, None] - centres[None, :]) / self.widths[j])  # (size + 1, size)
         mass = np.diff(cumulated, axis=0)
         return np.asarray(np.maximum(mass, 1e-300) / mass.sum(axis=0))
+
+    def _tables(self, X: Floats) -> Iterable[tuple[Table, NDArray[np.intp], NDArray[np.intp]]]:
+        """Each table column, with the levels of points there (c,) and of the rows (n,)."""
+        if not self._layout.tables:
+            return ()
+        return zip(self._layout.tables, self._levels(X), self._levels(self._X), strict=True)
 
     def _levels(self, X: Floats) -> NDArray[np.intp]:
         """(t, n) positions of values in their tables; a table's size where missing."""
@@ -173,8 +184,7 @@ class Parzen:
         else:
             logs = np.zeros((len(X), len(self._X)))
         prior = np.zeros(len(X))
-        tables = zip(self._layout.tables, self._levels(X), self._levels(self._X), strict=True)
-        for (j, size, is_choice, edges), at, centre in tables:
+        for (j, size, is_choice, edges), at, centre in self._tables(X):
             table = self._table(j, size, is_choice, edges)
             full = np.zeros((size + 1, size + 1))  # the last row: inactive in the point; the last column: in the trial
             full[:size, :size] = np.log(table)

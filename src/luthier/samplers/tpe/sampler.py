@@ -91,10 +91,11 @@ class TPESampler:
     ) -> Floats:
         """The points found (k, d), and n more, of which each counts among the others for those after it."""
         points = self._candidates(space, good, rng, n)
+        taken = set(keys(found))
         ours, theirs = good.log_density(points), others.log_density(points)
         for i, part in enumerate(np.array_split(np.arange(len(points)), n)):
             score = ours[part] - theirs[part]  # Bergstra 2011, equation (3)
-            new = _first_new(space, points[part[np.argsort(-score, kind="stable")]], index, found, rng)
+            new = _first_new(space, points[part[np.argsort(-score, kind="stable")]], index, taken, rng)
             found = np.concatenate([found, new[None, :]])
             if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
                 kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
@@ -138,8 +139,9 @@ class TPESampler:
 
 def _known(space: Space, X: Floats) -> Floats:
     """Rows without coordinates outside [0, 1], which come from another range: they count as missing."""
-    outside = (np.abs(X - 0.5) > 0.5 + 1e-9) & ~space.is_choice
-    return np.where(outside, np.nan, X) if outside.any() else X
+    if np.fmin.reduce(X, axis=None, initial=0) >= -1e-9 and np.fmax.reduce(X, axis=None, initial=1) <= 1 + 1e-9:
+        return X
+    return np.where((np.abs(X - 0.5) > 0.5 + 1e-9) & ~space.is_choice, np.nan, X)
 
 
 def _rank_weights(n: int) -> Floats:
@@ -148,12 +150,15 @@ def _rank_weights(n: int) -> Floats:
     return weights / weights.mean() if n else weights
 
 
-def _first_new(space: Space, points: Floats, index: Index, also: Floats, rng: np.random.Generator) -> Floats:
-    """The first of the points, best first, that was not tried; else a uniform one that was not; else the first."""
-    found = set(keys(also))
+def _first_new(space: Space, points: Floats, index: Index, taken: set[bytes], rng: np.random.Generator) -> Floats:
+    """The first of the points, best first, that was not tried; else a uniform one that was not; else the first.
+
+    What was found before in the batch is `taken`, and what is found now then, too.
+    """
     for batch in (points, None):
         rows = space.sample(rng, _LAST_RESORT) if batch is None else batch
         for row, key in zip(rows, keys(rows), strict=True):
-            if key not in index.tried and key not in found:
+            if key not in index.tried and key not in taken:
+                taken.add(key)
                 return np.asarray(row)
     return np.asarray(points[0])
