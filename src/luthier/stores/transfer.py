@@ -41,7 +41,7 @@ def add_studies(store: Store, studies: Sequence[Whole]) -> None:
     for study, _ in studies:
         if study.name in taken:
             raise StudyExists(
-                f"the target has a study {study.name!r} already, so nothing was added: rename or delete it"
+                f"the target has a study {study.name!r} already, so nothing was added: choose another target"
             )
         taken.add(study.name)
     added: list[str] = []
