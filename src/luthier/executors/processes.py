@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import os
 import pickle
-import secrets
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
-from dataclasses import replace
-from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
 from ..errors import LuthierError
-from ..live import Session, Trial
-from ..space import Domain
-from ..trial import Label
+from ..live import Trial
+from .line import Line, Switchboard, sendable
 from .protocol import Outcome, TrialSource, evaluate
 
-_METHODS = frozenset({"suggest_new", "report", "should_prune", "set_trial_attrs"})
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -52,7 +47,7 @@ class ProcessExecutor:
         """Run them all; on Ctrl-C or an error, workers are ended and what they ran is queued again."""
         import cloudpickle
 
-        with _Switchboard(source.session) as switchboard:
+        with Switchboard(source.session) as switchboard:
             start = (cloudpickle.dumps(objective), switchboard.address, switchboard.key)
             environment = thread_environment(self.n_jobs, os.environ)
             slots = [_Slot(start, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
@@ -169,89 +164,13 @@ class _Slot(threading.Thread):
             self._close(kill=True)
 
 
-class _Switchboard:
-    """Answers the calls of workers' trials, a thread per worker."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.key = secrets.token_bytes(32)
-        self._listener = Listener(authkey=self.key)
-        self.address = self._listener.address
-        self._connections: list[Connection] = []
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-
-    def __enter__(self) -> _Switchboard:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-        self._thread.join(timeout=1)
-        for connection in self._connections:
-            connection.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection = self._listener.accept()
-            except OSError:
-                return  # closed
-            except Exception:  # a caller without the key, or one that died while it called
-                continue
-            self._connections.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: Connection) -> None:
-        while True:
-            try:
-                method, args = connection.recv()
-            except (EOFError, OSError):
-                return  # the worker ended
-            try:
-                if method not in _METHODS:
-                    raise AttributeError(f"a worker asked for {method!r}")
-                answer = (True, getattr(self._session, method)(*args))
-            except Exception as error:
-                answer = (False, error)
-            try:
-                connection.send(answer)
-            except OSError:
-                return
-
-
-class _Line:
-    """The session of trials in a worker: every call goes to the study's process."""
-
-    def __init__(self, address: Any, key: bytes) -> None:
-        self._connection = Client(address, authkey=key)
-
-    def _call(self, method: str, *args: Any) -> Any:
-        self._connection.send((method, args))
-        good, answer = self._connection.recv()
-        if not good:
-            raise answer
-        return answer
-
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
-        return self._call("suggest_new", number, name, domain)  # type: ignore[no-any-return]
-
-    def report(self, number: int, step: int, value: float) -> None:
-        self._call("report", number, step, value)
-
-    def should_prune(self, number: int) -> bool:
-        return self._call("should_prune", number)  # type: ignore[no-any-return]
-
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
-        self._call("set_trial_attrs", number, attrs)
-
-
-_worker: tuple[Callable[[Trial], Any], _Line] | None = None  # what this worker process was started with
+_worker: tuple[Callable[[Trial], Any], Line] | None = None  # what this worker process was started with
 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     global _worker
     ignore_ctrl_c()
-    _worker = (pickle.loads(objective), _Line(address, key))
+    _worker = (pickle.loads(objective), Line(address, key))
 
 
 def _is_ready() -> bool:
@@ -261,13 +180,7 @@ def _is_ready() -> bool:
 def _work(ticket: tuple[Any, ...]) -> Outcome:
     assert _worker is not None
     objective, line = _worker
-    outcome = evaluate(objective, Trial.from_ticket(ticket, line))
-    if outcome.exception is not None:
-        try:
-            pickle.loads(pickle.dumps(outcome.exception))
-        except Exception:
-            outcome = replace(outcome, exception=RuntimeError(f"the objective raised {outcome.exception!r}"))
-    return outcome
+    return sendable(evaluate(objective, Trial.from_ticket(ticket, line)))
 
 
 def usable_cores() -> int:
