@@ -186,7 +186,7 @@ def test_a_lease_is_a_positive_time(seconds):
 )
 def test_a_lost_lease_ends_its_trial_and_not_the_run(tmp_path, call, jobs, caplog, monkeypatch):
     monkeypatch.setattr(engine, "_FLUSH_SECONDS", 0.0)
-    path, marker = tmp_path / "s.db", tmp_path / "taken"
+    path, marker, ran_on = tmp_path / "s.db", tmp_path / "taken", tmp_path / "ran on"
 
     def objective(trial):
         if trial.number == 1 and not marker.exists():
@@ -198,12 +198,13 @@ def test_a_lost_lease_ends_its_trial_and_not_the_run(tmp_path, call, jobs, caplo
                 trial.report(1.0, 0)
             elif call == "should_prune":
                 trial.should_prune()
-            assert call == "nothing", "the lease was lost and nobody said so"
+            ran_on.touch()
         return square(trial)
 
     study = make(path, pruner=MedianPruner())
     study.optimize(objective, n_trials=4, n_jobs=jobs, catch=ValueError)
     assert [(t.state, t.retries) for t in study.trials] == [(COMPLETE, int(n == 1)) for n in range(4)]
+    assert ran_on.exists() == (call == "nothing")
     (message,) = [r.message for r in caplog.records]
     assert "trial 1 was taken" in message and "result dropped; 1 so far" in message
     study.close()

@@ -134,9 +134,9 @@ class Optimization:
     def lost(self, trial: Trial, reason: str) -> None:
         """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
         with self._lock:
-            if self._engine.record(trial.number).retries >= self._max_retries:
-                self._engine.give_up(trial.number, trial.token, f"{reason} ({self._max_retries + 1} times)")
-            else:
+            too_often = self._engine.record(trial.number).retries >= self._max_retries
+            error = f"{reason} ({self._max_retries + 1} times)"
+            if not (too_often and self._engine.give_up(trial.number, trial.token, error)):
                 self._started -= 1
                 self._engine.give_back(trial.number, trial.token)
             self._show_progress()
