@@ -27,14 +27,15 @@ def store(url: str) -> Iterator[SqlStore]:
     store.close()
 
 
-class TestMariaDB(SharedStoreContract):
-    @pytest.fixture(scope="class")
-    def kept(self, mariadb_server: Any) -> Iterator[str]:
-        """The database of all these tests, each of which finds it without studies: a new one takes long."""
-        name = mariadb_server.new_database()
-        yield mariadb_server.url(name)
-        mariadb_server.drop_database(name)
+@pytest.fixture(scope="module")
+def kept(mariadb_server: Any) -> Iterator[str]:
+    """The database of the contract's tests, each of which finds it without studies: a new one takes long."""
+    name = mariadb_server.new_database()
+    yield mariadb_server.url(name)
+    mariadb_server.drop_database(name)
 
+
+class TestMariaDB(SharedStoreContract):
     @pytest.fixture
     def store(self, kept: str) -> Iterator[Store]:
         store = SqlStore(kept)

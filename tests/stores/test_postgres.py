@@ -26,14 +26,15 @@ def store(url: str) -> Iterator[SqlStore]:
     store.close()
 
 
-class TestPostgres(SharedStoreContract):
-    @pytest.fixture(scope="class")
-    def kept(self, postgres_server: Any) -> Iterator[str]:
-        """The database of all these tests, each of which finds it without studies: a new one takes long."""
-        name = postgres_server.new_database()
-        yield postgres_server.url(name)
-        postgres_server.drop_database(name)
+@pytest.fixture(scope="module")
+def kept(postgres_server: Any) -> Iterator[str]:
+    """The database of the contract's tests, each of which finds it without studies: a new one takes long."""
+    name = postgres_server.new_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
 
+
+class TestPostgres(SharedStoreContract):
     @pytest.fixture
     def store(self, kept: str) -> Iterator[Store]:
         store = SqlStore(kept)
