@@ -21,7 +21,7 @@ from .schedulers import Scheduler
 from .space import Space
 from .stores import Result, Store, StudyRecord, open_store
 from .streams import fresh_seed
-from .trial import TrialRecord, TrialState
+from .trial import Configuration, TrialRecord, TrialState
 
 Objective: TypeAlias = Callable[[Trial], Any]
 Callback: TypeAlias = Callable[["Study", TrialRecord], None]
@@ -162,6 +162,8 @@ class Study:
         state: TrialState | None = None,
         constraints: Iterable[float] | None = None,
         error: str | None = None,
+        token: str | None = None,
+        params: Configuration | None = None,
     ) -> TrialRecord:
         """Finish a trial; when it returns, the result is safe.
 
@@ -172,6 +174,8 @@ class Study:
                 takes its last report.
             constraints: feasible where every entry is at most 0; by default what the trial set.
             error: why it failed.
+            token: of the attempt that is told, where a number is given and the trial was run elsewhere.
+            params: stored values that it used, likewise.
 
         Returns:
             the finished trial. To tell the same result again changes nothing.
@@ -190,9 +194,9 @@ class Study:
         result = self._result(number, values, state, limits, error)
         if live is None:
             self._engine.record(number)  # raises if there is none
-            live = self._engine.running_trial(number)
+            live = self._engine.running_trial(number) if token is None else None
         if live is None:
-            return self._engine.tell(number, None, result)
+            return self._engine.tell(number, token, result, params)
         return self._engine.tell(number, live.token, result, live.stored_params)
 
     def _result(

@@ -11,6 +11,7 @@ from ..errors import LuthierError
 from .console import error_console
 from .predict import predict
 from .repair import repair
+from .serve import serve
 from .show import best, report, trials
 from .storage import storage_app
 from .tune import tune_app
@@ -32,6 +33,7 @@ app.command()(trials)
 app.command()(best)
 app.command()(report)
 app.command()(repair)
+app.command()(serve)
 
 
 def _version(wanted: bool) -> None:

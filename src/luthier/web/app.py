@@ -1,0 +1,212 @@
+"""The HTTP application: every endpoint of /v1. Studies are named in the query, never in the path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.types import ASGIApp
+
+from .._version import __version__
+from ..live import check_json
+from ..space import domain_from_json, domain_to_json
+from ..stores import Store
+from ..trial import TrialState
+from .answers import add_error_answers, answer, study_json, trial_json
+from .models import (
+    AskBody,
+    AttrsBody,
+    CreateBody,
+    EnqueueBody,
+    Name,
+    ReportBody,
+    SuggestBody,
+    TellBody,
+    TokenBody,
+)
+from .security import Guard
+from .studies import Studies
+
+
+class _Error(BaseModel):
+    """What is said when something is wrong."""
+
+    error: str
+    message: str
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": _Error, "description": "not JSON"},
+    401: {"model": _Error, "description": "no token, or a wrong one"},
+    403: {"model": _Error, "description": "a Host or an Origin that is not served"},
+    404: {"model": _Error, "description": "no such study or trial"},
+    409: {"model": _Error, "description": "the study exists; the trial is not running, or was told otherwise"},
+    410: {"model": _Error, "description": "the trial is another owner's by now"},
+    413: {"model": _Error, "description": "the body is too large"},
+    415: {"model": _Error, "description": "the body is not application/json"},
+    422: {"model": _Error, "description": "input that cannot be right"},
+    503: {"model": _Error, "description": "the storage is busy: try again after Retry-After seconds"},
+}
+
+StudyName = Annotated[Name, Query(alias="study", description="the name of the study")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="the number of the trial")]
+
+
+def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> ASGIApp:
+    """The service of a store, guarded.
+
+    Args:
+        store: where studies live.
+        token: what clients must send; None lets everybody in.
+        hosts: names under which the service may be called, beside those of the loopback.
+    """
+    app = FastAPI(
+        title="Luthier", version=__version__, docs_url=None, redoc_url=None, responses=_ERRORS, redirect_slashes=False
+    )
+    add_error_answers(app)
+    studies = Studies(store)
+    _add_study_endpoints(app, studies)
+    _add_trial_endpoints(app, studies)
+    return Guard(app, token, hosts)
+
+
+def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
+    @app.get("/v1/studies", response_model=list[dict[str, Any]])
+    def list_studies() -> Response:
+        """All studies, oldest first."""
+        return answer([study_json(record) for record in studies.store.studies()])
+
+    @app.post("/v1/studies", response_model=dict[str, Any], status_code=201, responses={200: {}})
+    def create_study(body: CreateBody) -> Response:
+        """Make a study: 201 if it is new, 200 if it was there and load_if_exists is true."""
+        served, is_new = studies.create(body)
+        return answer(study_json(served.record) | served.settings, 201 if is_new else 200)
+
+    @app.get("/v1/study", response_model=dict[str, Any])
+    def get_study(name: StudyName) -> Response:
+        """One study, with the number of its trials by state."""
+        served = studies.get(name)
+        trials = served.study.trials
+        counts = {state.name: sum(t.state is state for t in trials) for state in TrialState}
+        return answer(study_json(studies.store.study(name)) | served.settings | {"trials": counts})
+
+    @app.delete("/v1/study", response_model=dict[str, Any])
+    def delete_study(name: StudyName) -> Response:
+        """Remove a study with its trials."""
+        studies.delete(name)
+        return answer({})
+
+    @app.get("/v1/best", response_model=list[dict[str, Any]])
+    def best_trials(name: StudyName) -> Response:
+        """The best trial, or the Pareto front of several objectives; empty before the first result."""
+        study = studies.get(name).study
+        if len(study.directions) > 1:
+            return answer([trial_json(record) for record in study.best_trials])
+        history = study.history
+        found = (history.is_complete & history.feasible).any()
+        return answer([trial_json(study.best_trial)] if found else [])
+
+
+def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
+    @app.get("/v1/trials", response_model=dict[str, Any])
+    def list_trials(
+        name: StudyName,
+        start: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        """Some trials by number; `next` is the start of the next page, null after the last."""
+        trials = studies.get(name).study.trials
+        page = trials[start : start + limit]
+        following = start + limit if start + limit < len(trials) else None
+        return answer({"trials": [trial_json(record) for record in page], "next": following, "total": len(trials)})
+
+    @app.get("/v1/trials/{number}", response_model=dict[str, Any])
+    def get_trial(name: StudyName, number: Number) -> Response:
+        """One trial."""
+        served = studies.get(name)
+        served.engine.sync()
+        return answer(trial_json(served.engine.record(number)))
+
+    @app.post("/v1/ask", response_model=dict[str, Any])
+    def ask(name: StudyName, body: AskBody) -> Response:
+        """Start a trial and own it for `lease` seconds: a queued one if there is one, else a new one."""
+        engine = studies.get(name).engine
+        with engine.lock:
+            engine.take_expired()
+            trial = engine.ask(client=body.client)
+            number, token, suggested, domains, _, fixed = trial.ticket()
+        found = {
+            "number": number,
+            "token": token,
+            "params": suggested,
+            "domains": {key: domain_to_json(domain) for key, domain in domains.items()},
+            "fixed": sorted(fixed),
+            "lease": engine.lease,
+        }
+        return answer(found)
+
+    @app.post("/v1/enqueue", response_model=dict[str, Any])
+    def enqueue(name: StudyName, body: EnqueueBody) -> Response:
+        """Queue a trial with some values fixed."""
+        return answer(trial_json(studies.get(name).engine.enqueue(body.params, body.attrs, body.client)))
+
+    @app.post("/v1/trials/{number}/tell", response_model=dict[str, Any])
+    def tell(name: StudyName, number: Number, body: TellBody) -> Response:
+        """Finish a trial; durable when this is answered. The same result may be told again."""
+        served = studies.get(name)
+        served.engine.sync()
+        params = body.params
+        if params is not None:
+            params = served.engine.space.check_partial(params)
+        record = served.study.tell(
+            number,
+            body.values,
+            state=None if body.state == "COMPLETE" else TrialState[body.state],
+            constraints=body.constraints,
+            error=body.error,
+            token=body.token,
+            params=params if served.engine.declared is None else None,
+        )
+        return answer(trial_json(record))
+
+    @app.post("/v1/trials/{number}/report", response_model=dict[str, Any])
+    def report(name: StudyName, number: Number, body: ReportBody) -> Response:
+        """Take an intermediate value and renew the lease."""
+        value = float("nan") if body.value is None else body.value
+        studies.get(name).hold(number, body.token, ((body.step, value),))
+        return answer({})
+
+    @app.post("/v1/trials/{number}/should-prune", response_model=dict[str, Any])
+    def should_prune(name: StudyName, number: Number, body: TokenBody) -> Response:
+        """Whether the trial should stop now; renews the lease."""
+        return answer({"prune": studies.get(name).should_prune(number, body.token)})
+
+    @app.post("/v1/trials/{number}/heartbeat", response_model=dict[str, Any])
+    def heartbeat(name: StudyName, number: Number, body: TokenBody) -> Response:
+        """Renew the lease: at least three times in its length."""
+        served = studies.get(name)
+        served.hold(number, body.token)
+        return answer({"lease": served.engine.lease})
+
+    @app.post("/v1/trials/{number}/suggest", response_model=dict[str, Any])
+    def suggest(name: StudyName, number: Number, body: SuggestBody) -> Response:
+        """A value for a parameter that was not in `params`, in a study that declares no space."""
+        served = studies.get(name)
+        served.hold(number, body.token)
+        if served.engine.declared is not None:
+            raise ValueError(f"study {name!r} declares its space: ask gives all parameters")
+        value = served.engine.suggest_new(number, body.name, domain_from_json(body.domain.model_dump()))
+        return answer({"value": value})
+
+    @app.post("/v1/trials/{number}/attrs", response_model=dict[str, Any])
+    def set_attrs(name: StudyName, number: Number, body: AttrsBody) -> Response:
+        """Attach JSON values to a trial."""
+        engine = studies.get(name).engine
+        engine.record(number)
+        for key, value in body.attrs.items():
+            check_json(key, value)
+        engine.set_trial_attrs(number, body.attrs)
+        return answer({})

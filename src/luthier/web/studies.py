@@ -1,0 +1,128 @@
+"""The studies that a service holds: one engine for each, so that all clients of a study share one sampler."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from ..engine import Engine
+from ..errors import LeaseLost, StudyExists
+from ..samplers import AutoSampler, GPSampler, RandomSampler, Sampler, TPESampler
+from ..schedulers import Decision, MedianPruner, Scheduler
+from ..space import Space
+from ..stores import Store, StudyRecord
+from ..streams import fresh_seed
+from ..study import Study
+from .models import CreateBody
+
+_SETTINGS = "luthier.web"  # the attribute of a study that keeps the names of its sampler and its pruner
+
+_SAMPLERS: dict[str, type[Sampler]] = {
+    "auto": AutoSampler,
+    "random": RandomSampler,
+    "tpe": TPESampler,
+    "gp": GPSampler,
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """One study at work."""
+
+    study: Study
+    engine: Engine
+    record: StudyRecord
+
+    @property
+    def settings(self) -> dict[str, str | None]:
+        """The names of its sampler and its pruner."""
+        return _settings(self.record)
+
+    def hold(self, number: int, token: str, reports: tuple[tuple[int, float], ...] = ()) -> None:
+        """Renew the lease of a trial, with reports if there are any. Raises as `Store.write`."""
+        self.engine.record(number)
+        self.engine.store.write(self.record.name, number, token, reports=reports, lease=self.engine.lease)
+
+    def should_prune(self, number: int, token: str) -> bool:
+        """Whether the pruner would stop the trial now; renews its lease."""
+        self.hold(number, token)
+        engine = self.engine
+        if engine.scheduler is None:
+            return False
+        with engine.lock:
+            engine.sync()
+            if engine.record(number).token != token:
+                raise LeaseLost(f"trial {number} was given to another owner: drop it and ask for another trial")
+            return engine.scheduler.decide(engine.history, number) is Decision.STOP
+
+
+class Studies:
+    """All studies of a store, opened when they are first asked for. Safe for threads."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._open: dict[str, Served] = {}
+        self._lock = threading.Lock()
+
+    def create(self, body: CreateBody) -> tuple[Served, bool]:
+        """A new study, or that of the name if the body allows it; and whether it is new.
+
+        Raises:
+            StudyExists: the name is taken.
+            SpaceError: the space cannot be, or the study that is there has another.
+            ValueError: a pruner with several objectives.
+        """
+        if body.pruner is not None and len(body.directions) > 1:
+            raise ValueError("a pruner needs one objective: leave pruner out, or optimize one objective")
+        space = None if body.space is None else Space.from_json(body.space.model_dump())
+        record = StudyRecord(
+            name=body.name,
+            directions=tuple(body.directions),
+            seed=fresh_seed() if body.seed is None else body.seed,
+            space=None if space is None else space.to_json(),
+            attrs={_SETTINGS: {"sampler": body.sampler, "pruner": body.pruner}},
+        )
+        try:
+            self.store.create_study(record)
+        except StudyExists:
+            if not body.load_if_exists:
+                raise
+            served = self.get(body.name)
+            if served.record.directions != record.directions or served.engine.declared != space:
+                raise StudyExists(f"study {body.name!r} has another space or other directions") from None
+            return served, False
+        return self.get(body.name), True
+
+    def get(self, name: str) -> Served:
+        """The study of that name. Raises `StudyNotFound`."""
+        record = self.store.study(name)
+        with self._lock:
+            served = self._open.get(name)
+            if served is None or (served.record.created, served.record.seed) != (record.created, record.seed):
+                served = self._open[name] = self._start(record)
+            return served
+
+    def delete(self, name: str) -> None:
+        """Remove a study with its trials. Raises `StudyNotFound`."""
+        self.store.delete_study(name)
+        with self._lock:
+            self._open.pop(name, None)
+
+    def _start(self, record: StudyRecord) -> Served:
+        names = _settings(record)
+        sampler = _SAMPLERS[names["sampler"] or "auto"]()
+        pruner: Scheduler | None = MedianPruner() if names["pruner"] == "median" else None
+        space = None if record.space is None else Space.from_json(record.space)
+        engine = Engine(self.store, record, sampler, pruner, space)
+        return Served(Study(engine, record), engine, record)
+
+
+def _settings(record: StudyRecord) -> dict[str, str | None]:
+    """The names that `create` kept; the defaults for a study that was made elsewhere."""
+    kept = record.attrs.get(_SETTINGS)
+    kept = kept if isinstance(kept, dict) else {}
+    sampler = kept.get("sampler")
+    return {
+        "sampler": sampler if sampler in _SAMPLERS else "auto",
+        "pruner": "median" if kept.get("pruner") == "median" else None,
+    }

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from luthier.stores import MemoryStore, Store
+from luthier.web.app import create_app
+
+TOKEN = "a-token-for-tests-only"
+
+
+class InProcess(httpx.BaseTransport):
+    """Calls an ASGI application from code that does not wait."""
+
+    def __init__(self, app: Any) -> None:
+        self._transport = httpx.ASGITransport(app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def call() -> httpx.Response:
+            body = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+            reply = await self._transport.handle_async_request(body)
+            return httpx.Response(reply.status_code, headers=reply.headers, content=await reply.aread())
+
+        return asyncio.run(call())
+
+
+def client_of(app: Any, base_url: str = "http://127.0.0.1:8000", **more: Any) -> httpx.Client:
+    return httpx.Client(transport=InProcess(app), base_url=base_url, **more)
+
+
+@pytest.fixture
+def in_process() -> Callable[..., httpx.Client]:
+    return client_of
+
+
+@pytest.fixture
+def store() -> Store:
+    return MemoryStore()
+
+
+@pytest.fixture
+def http(store: Store) -> Iterator[httpx.Client]:
+    """A client of the application in this process, with the right token."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with client_of(create_app(store, TOKEN), headers=headers) as client:
+        yield client
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    url: str
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts `luthier serve` in a child process; all are killed at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(storage: Path, port: int = 0) -> Server:
+        command = [sys.executable, "-m", "luthier", "serve", str(storage), "--port", str(port), "--token", TOKEN]
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        started.append(process)
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:  # ends when the server does
+            lines.append(line)
+            if found := re.search(r"running on (http://\S+)", line):
+                return Server(process, found[1])
+        raise AssertionError(f"the server ended: {''.join(lines)}")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
