@@ -270,11 +270,34 @@ class Space:
             SpaceError: an unknown choice.
         """
         X = np.full((len(configurations), len(self)), np.nan)
-        for j, (name, domain) in enumerate(self.parameters.items()):
+        names, columns, low, width = self._lines
+        if names:
+            values = [[c.get(name, np.nan) for name in names] for c in configurations]
+            X[:, columns] = np.array(values, dtype=np.float64).reshape(-1, len(names)) / width - low / width
+        for j, name, domain in self._not_lines:
             rows = [i for i, c in enumerate(configurations) if name in c]
             if rows:
                 X[rows, j] = domain.encode([configurations[i][name] for i in rows])
         return X
+
+    @cached_property
+    def _lines(self) -> tuple[tuple[str, ...], slice | list[int], Floats, Floats]:
+        """Continua on a linear scale, which are encoded at once: names, columns, lower bounds, widths."""
+        found = [
+            (name, j, domain.low, domain.high - domain.low)
+            for j, (name, domain) in enumerate(self.parameters.items())
+            if isinstance(domain, Float) and domain.size is None and not domain.log
+        ]
+        columns = [j for _, j, _, _ in found]
+        everywhere: slice | list[int] = slice(None) if len(found) == len(self) else columns
+        low, width = (np.array([x[k] for x in found], dtype=np.float64) for k in (2, 3))
+        return tuple(x[0] for x in found), everywhere, low, width
+
+    @cached_property
+    def _not_lines(self) -> tuple[tuple[int, str, Domain], ...]:
+        """Column, name and domain of every other parameter."""
+        lines = set(self._lines[0])
+        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if name not in lines)
 
     def decode(self, X: Floats) -> list[Configuration]:
         """Configurations of encoded rows; a NaN column is left out."""

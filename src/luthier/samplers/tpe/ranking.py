@@ -54,7 +54,7 @@ def _others(n: int, good: Rows, unfinished: list[int], cap: int) -> Rows:
     """The rows below n but for the good ones, in order; where they are more than `cap`, see `split`."""
     count = n - len(good)
     taken = np.sort(good)
-    places = np.arange(count) if count <= cap else np.linspace(0, count - 1, cap).astype(np.intp)
+    places = np.arange(count) if count <= cap else np.arange(cap) * (count - 1) // max(cap - 1, 1)
     bad = places + np.searchsorted(taken - np.arange(len(taken)), places, side="right")  # past the good ones before it
     return np.union1d(bad, np.array(unfinished, dtype=np.intp)) if count > cap and unfinished else bad
 
