@@ -8,7 +8,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 # one BLAS thread in each test process: the tests themselves run in parallel
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test lint bench bench-race bench-peers data browser servers clean
+.PHONY: env demo test lint bench bench-race bench-peers data browser servers crash clean
 
 env: $(STAMP)
 
@@ -30,6 +30,10 @@ lint: env
 	$(BIN)/ruff check src tests bench examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# shared stores while their workers and servers are killed: make crash ARGS="--minutes 3 --stores sqlite journal"
+crash: env
+	$(TEST_ENV) $(BIN)/python tests/crash/campaign.py $(ARGS)
 
 bench: env
 	$(BIN)/python bench/overhead.py

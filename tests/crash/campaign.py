@@ -26,13 +26,15 @@ from typing import Any
 
 import worker
 from faults import DIED, VARIABLE
-from targets import TARGETS, Place, Target
+from places import Place
+from targets import TARGETS, Target
 
 from luthier.stores import open_store
 
 LEASE = 1.0  # seconds
 PAUSE = 0.3  # mean seconds between faults
 LOOPS = ("store", "store", "study", "optimize")
+HANGS = 150.0  # seconds; a program that checks has ended before, or hangs
 HOURS = 3 * 3600.0
 FORK = multiprocessing.get_context("fork")  # of a process that has no threads: a worker starts in milliseconds
 
@@ -175,7 +177,10 @@ def _compact(url: str) -> None:
 def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a program of this folder says in a fresh process."""
     command = [sys.executable, "-W", "error", str(Path(__file__).with_name(name)), *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"{name} had not ended after {HANGS:g} s")
 
 
 def run(name: str, seconds: float, seed: int) -> dict[str, Any]:

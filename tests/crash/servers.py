@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from targets import Place
+from places import Place
 
 PASSWORD = "geheim"
 PATIENCE = 60.0  # seconds for a server to start on a busy machine
@@ -105,7 +105,7 @@ def postgres(_: Path) -> Iterator[Place]:
 
         def connect() -> Any:
             where = {"host": "127.0.0.1", "port": port, "dbname": "postgres", "user": "luthier"}
-            return psycopg.connect(**where, password=PASSWORD)
+            return psycopg.connect(**where, password=PASSWORD, connect_timeout=5)
 
         command = [_program("postgres"), "-D", data, "-p", str(port), *options]
         with _running(ServerProcess(command, "postgres", connect)) as server:
@@ -121,7 +121,8 @@ def mariadb(_: Path) -> Iterator[Place]:
         port, common = _free_port(), ["--no-defaults", f"--datadir={folder / 'data'}"]
         _run("mariadb-install-db", "mysql", *common, "--skip-test-db", "--auth-root-authentication-method=normal")
         (folder / "init.sql").write_text(
-            f"CREATE DATABASE IF NOT EXISTS crash; CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}'; "
+            "CREATE DATABASE IF NOT EXISTS crash;\n"
+            f"CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}';\n"
             "GRANT ALL ON *.* TO luthier@'%';\n"
         )
         (folder / "init.sql").chmod(0o644)
@@ -130,7 +131,7 @@ def mariadb(_: Path) -> Iterator[Place]:
 
         def connect() -> Any:
             where = {"host": "127.0.0.1", "port": port, "user": "luthier", "database": "crash"}
-            return pymysql.connect(**where, password=PASSWORD)
+            return pymysql.connect(**where, password=PASSWORD, connect_timeout=5, read_timeout=5)
 
         command = [_program("mariadbd"), *common, *files, *address]
         with _running(ServerProcess(command, "mysql", connect)) as server:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+
+from places import Place
+from servers import mariadb, postgres
 
 EVERYWHERE = frozenset({"kill", "stop", "failpoint"})
 """What every store must stand: workers that die, that sleep past their lease, that end at a commit."""
@@ -14,27 +16,6 @@ FILE = EVERYWHERE | {"full", "clock_back"}
 """A store in a file has the machine's clock: back does no harm; ahead, leases last that much longer."""
 SERVER = EVERYWHERE | {"server", "clock_back", "clock_ahead"}
 """A server has a clock of its own, and may be killed itself."""
-
-
-class Server(Protocol):
-    """A database server of the campaign's own."""
-
-    def kill(self) -> None:
-        """End it with SIGKILL, all its processes."""
-        ...
-
-    def start(self) -> None:
-        """Start it again on the same data and wait until it answers."""
-        ...
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a campaign's store lies."""
-
-    url: str
-    file: Path | None = None
-    server: Server | None = None
 
 
 @dataclass(frozen=True)
@@ -75,4 +56,6 @@ TARGETS = {
     "journal": Target(
         in_file("study.journal"), "luthier.stores.journal.file:JournalFile.append", FILE | {"compact"}, torn=True
     ),
+    "postgres": Target(postgres, "luthier.stores.sql.server:ServerDatabase.write", SERVER),
+    "mariadb": Target(mariadb, "luthier.stores.sql.server:ServerDatabase.write", SERVER),
 }
