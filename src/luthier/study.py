@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -247,7 +247,9 @@ class Study:
         show_progress_bar: bool = False,
         *,
         total_trials: int | None = None,
-        executor: Executor | None = None,
+        executor: Executor | Literal["ray", "dask"] | None = None,
+        address: str | None = None,
+        resources: Mapping[str, float] | None = None,
         max_retries: int = MAX_RETRIES,
         trial_timeout: float | None = None,
     ) -> None:
@@ -268,7 +270,10 @@ class Study:
             callbacks: called with the study and each finished trial.
             show_progress_bar: draw one.
             total_trials: run until the study has this many finished trials: safe to repeat after a crash.
-            executor: where trials run, in place of n_jobs.
+            executor: where trials run, in place of worker processes: "ray" or "dask" for a cluster, which takes as
+                many trials at once as it can hold if n_jobs is 1 or -1, and n_jobs of them otherwise.
+            address: of the cluster; None starts one on this machine for the run.
+            resources: what one trial takes of the cluster; see `RayExecutor` and `DaskExecutor`.
             max_retries: how often a trial whose worker died, was stuck or fell silent is started again before it
                 counts as FAIL.
             trial_timeout: seconds after which the worker process of a trial is killed, and the trial counts as
@@ -279,7 +284,9 @@ class Study:
         warning in the log "luthier", does not count, and the run goes on.
 
         Raises:
-            ValueError: both n_trials and total_trials, a trial_timeout that is not positive, or one with an executor.
+            ValueError: both n_trials and total_trials, a trial_timeout that is not positive, or one with an executor;
+                an executor that is unknown, address or resources without a cluster.
+            MissingDependency: the library of the cluster is not installed.
             ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
             KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
         """
@@ -287,6 +294,8 @@ class Study:
             raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
         if trial_timeout is not None and executor is not None:
             raise ValueError("trial_timeout kills worker processes of this machine: give n_jobs in place of executor")
+        if (address is not None or resources is not None) and not isinstance(executor, str):
+            raise ValueError("address and resources are those of a cluster: give executor='ray' or 'dask' with them")
         self._stop.clear()
         run = Optimization(
             self._engine,
@@ -304,6 +313,8 @@ class Study:
             from .executors.processes import ProcessExecutor
 
             executor = ProcessExecutor(n_jobs, trial_timeout)
+        elif isinstance(executor, str):
+            executor = _cluster(executor, address, None if n_jobs == 1 else n_jobs, resources)
         run.run(objective, executor or InlineExecutor())
 
     def stop(self) -> None:
@@ -329,6 +340,18 @@ class Study:
             self._engine.tell(number, trial.token, result, outcome.params)
             raise
         return self._engine.tell(number, trial.token, result, outcome.params)
+
+
+def _cluster(name: str, address: str | None, n_jobs: int | None, resources: Mapping[str, float] | None) -> Executor:
+    if name == "ray":
+        from .executors.ray import RayExecutor
+
+        return RayExecutor(address, n_jobs, resources)
+    if name == "dask":
+        from .executors.dask import DaskExecutor
+
+        return DaskExecutor(address, n_jobs, resources)
+    raise ValueError(f"executor={name!r}: give 'ray', 'dask', or an Executor")
 
 
 def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:

@@ -1,0 +1,119 @@
+"""DaskExecutor: trials on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ..errors import LuthierError, MissingDependency
+from ..live import Trial
+from .cluster import WorkerDied, run_on_cluster, run_trial
+from .processes import usable_cores
+from .protocol import Outcome, TrialSource
+
+
+class DaskExecutor:
+    """Runs trials on a Dask cluster, or on worker processes of a local one that ends with the run.
+
+    Args:
+        address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
+        n_jobs: how many trials at once; None or -1 for what the cluster holds.
+        resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
+
+    Raises:
+        ValueError: n_jobs is 0 or less than -1, or a resource is not positive.
+        MissingDependency: Dask is not installed.
+    """
+
+    def __init__(
+        self, address: str | None = None, n_jobs: int | None = None, resources: Mapping[str, float] | None = None
+    ) -> None:
+        if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
+            raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for what the cluster holds")
+        if any(not amount > 0 for amount in (resources or {}).values()):
+            raise ValueError(f"resources={dict(resources or {})}: each amount must be positive")
+        try:
+            import distributed  # noqa: F401
+        except ImportError as error:
+            raise MissingDependency("executor='dask' needs Dask: pip install 'luthier[dask]'") from error
+        self.address = address
+        self.n_jobs = None if n_jobs == -1 else n_jobs
+        self.resources = dict(resources or {})
+
+    def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
+        """Run them all; on Ctrl-C or an error, what runs is dropped and queued again.
+
+        Raises:
+            LuthierError: no scheduler answers at the address, or it went away.
+        """
+        from distributed import Client, LocalCluster
+
+        local = None
+        if self.address is None:
+            local = LocalCluster(
+                n_workers=self.n_jobs or usable_cores(),
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else 8787, and a warning where that is taken
+                resources=self.resources,
+            )
+        try:
+            try:
+                client = Client(local or self.address, set_as_default=False)
+            except (OSError, TimeoutError) as error:
+                raise LuthierError(f"no Dask scheduler answers at {self.address}: {error}") from error
+            with client:
+                run_on_cluster(_Dask(client, self.resources), objective, source, self.n_jobs)
+        finally:
+            if local is not None:
+                local.close()
+
+
+class _Dask:
+    """A Dask cluster as the loop wants it."""
+
+    def __init__(self, client: Any, resources: Mapping[str, float]) -> None:
+        from distributed.comm import get_address_host
+        from distributed.utils import get_ip
+
+        self._client = client
+        self._resources = resources
+        scheduler = get_address_host(client.scheduler.address)
+        self.host: str = get_ip(scheduler)
+
+    def capacity(self) -> int:
+        return sum(self._slots(worker) for worker in self._client.scheduler_info()["workers"].values())
+
+    def _slots(self, worker: Mapping[str, Any]) -> int:
+        has = worker["resources"]
+        return min([worker["nthreads"], *(int(has.get(name, 0) // n) for name, n in self._resources.items())])
+
+    def submit(self, *args: Any) -> Any:
+        return self._client.submit(run_trial, *args, pure=False, retries=0, resources=dict(self._resources) or None)
+
+    def wait(self, handles: Collection[Any], seconds: float) -> list[Any]:
+        from distributed import wait
+
+        with self._client.as_current():
+            try:
+                wait(list(handles), timeout=seconds, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                return []
+        return [handle for handle in handles if handle.done()]
+
+    def outcome(self, handle: Any) -> Outcome | None:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        try:
+            return handle.result()  # type: ignore[no-any-return]
+        except KilledWorker as error:
+            raise WorkerDied(f"the Dask worker died: {error}") from error
+        except CancelledError as error:
+            raise LuthierError(f"the Dask scheduler dropped a trial; is it still there? {error}") from error
+
+    def cancel(self, handles: Collection[Any]) -> None:
+        self._client.cancel(list(handles), force=True)
