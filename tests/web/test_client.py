@@ -40,6 +40,14 @@ def test_optimize_reports_prunes_and_ends_as_a_study_does(serve: Callable[..., A
         return x * x
 
     study.optimize(objective, 12, catch=ArithmeticError)
+    before = len(study.trials)
+
+    def interrupted(trial: lt.Trial) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(interrupted, 1)
+    assert study.trials[before].state is TrialState.WAITING
     with pytest.raises(KeyError, match="nope"):
         study.optimize(lambda trial: {}["nope"], 1)
     trials = study.trials

@@ -191,6 +191,13 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         served.hold(number, body.token)
         return answer({"lease": served.engine.lease})
 
+    @app.post("/v1/trials/{number}/give-back", response_model=dict[str, Any])
+    def give_back(name: StudyName, number: Number, body: TokenBody) -> Response:
+        """Queue a running trial again with its parameters; false if the token is not the present one."""
+        engine = studies.get(name).engine
+        engine.record(number)
+        return answer({"queued": engine.give_back(number, body.token)})
+
     @app.post("/v1/trials/{number}/suggest", response_model=dict[str, Any])
     def suggest(name: StudyName, number: Number, body: SuggestBody) -> Response:
         """A value for a parameter that was not in `params`, in a study that declares no space."""

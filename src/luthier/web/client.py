@@ -275,7 +275,7 @@ class RemoteStudy:
             objective: as in `Study.optimize`.
             n_trials: how many to add; None until the space is exhausted or Ctrl-C.
             catch: exceptions of the objective that make its trial FAIL and let the run go on; any other makes it
-                FAIL and is raised.
+                FAIL and is raised. On Ctrl-C the trial that runs is queued again.
         """
         done = 0
         while n_trials is None or done < n_trials:
@@ -285,8 +285,9 @@ class RemoteStudy:
                 return
             try:
                 outcome = evaluate(objective, trial)
-            except BaseException:  # Ctrl-C or an exit
-                self.tell(trial, state=TrialState.FAIL, error="interrupted")
+            except BaseException:  # Ctrl-C or an exit: the trial did not end
+                self._forget(trial)
+                self._call("POST", f"/v1/trials/{trial.number}/give-back", {"token": trial.token})
                 raise
             state = None if outcome.state is TrialState.COMPLETE else outcome.state
             try:
