@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from luthier.errors import SchemaTooNew, StorageBusy, StorageError
 from luthier.stores import MemoryStore, Store, open_store
 from luthier.stores.sql import SqlStore, database
+from luthier.stores.sql.urls import parse, place
 from luthier.testing.stores import new_study
 
 
@@ -80,6 +81,14 @@ def test_url_that_cannot_be_read_shows_no_password() -> None:
         open_store("postgresql://me:secret@host:port/db")
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None  # which might quote it
+
+
+@pytest.mark.parametrize("backend", ["postgresql", "mysql", "mariadb"])
+def test_password_of_any_letters_goes_into_the_url_and_no_message(backend: str) -> None:
+    url = parse(f"{backend}://me:p%40ss%2Fw%3Aord@host:1/db?sslpassword=p%40ss")
+    assert url.password == "p@ss/w:ord"
+    assert parse(url.render_as_string(hide_password=False)) == url
+    assert place(url) == f"{url.drivername}://me:***@host:1/db"
 
 
 @pytest.mark.parametrize("name", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])

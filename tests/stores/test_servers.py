@@ -353,6 +353,22 @@ def test_server_that_crashes_loses_nothing_and_calls_go_on(store: SqlStore, serv
     assert all(trial.values == (trial.number + 0.5,) for trial in found)
 
 
+def test_server_that_stays_down_is_said_and_the_store_goes_on_when_it_is_back(store: SqlStore, server: Any) -> None:
+    name = new_study(store)
+    hasty = SqlStore(store.url, timeout=0.3)
+    hasty.ask(name, "me", "1")
+    server.crash()
+    try:
+        with pytest.raises(StorageError, match=r"could not be reached for 0\.3 s") as caught:
+            hasty.ask(name, "me", "2")
+    finally:
+        server.start()
+    assert isinstance(caught.value.__cause__, sa.exc.OperationalError)
+    assert "geheim" not in str(caught.value)
+    assert hasty.ask(name, "me", "2").number == 1
+    hasty.close()
+
+
 @pytest.fixture
 def lose_reply(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], Any]:
     """Runs a call whose first commit counts, but is answered by a connection that breaks."""

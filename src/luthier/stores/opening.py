@@ -14,12 +14,14 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
 
     Args:
         storage: None for memory; a path ("study.db") or a URL ("sqlite:///study.db") for a file, which is made
-            if it is not there; a path that ends in ".journal", or "journal:///study", for a journal; a store
-            passes through.
+            if it is not there; a path that ends in ".journal", or "journal:///study", for a journal;
+            "postgresql://user:password@host/name", "mysql://..." or "mariadb://..." for a database on a server,
+            which must exist; a store passes through.
         must_exist: refuse a file that is not there instead of making it.
 
     Raises:
         StorageError: it cannot be opened, or is of a kind that is not supported.
+        MissingDependency: the driver of a server is not installed.
     """
     if storage is None:
         return MemoryStore()

@@ -12,7 +12,7 @@ from .server import Trouble
 _SCHEMA_LOCK = 0x6C757468696572  # "luthier"; advisory locks are a database's own
 
 # what the server answers, before there is an SQLSTATE, while it cannot take a connection yet or any more
-_NOT_NOW = ("starting up", "shutting down", "recovery", "too many", "not yet accepting", "connection slots")
+_NOT_NOW = ("starting up", "shutting down", "recovery", "too many", "accepting connections", "connection slots")
 _REFUSED = ("FATAL:", "no password supplied")
 _BUSY_STATES = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 _DOWN_STATES = ("08", "57P", "53300")  # connection lost, server stopped or starting, too many connections
