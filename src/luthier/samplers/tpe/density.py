@@ -82,8 +82,8 @@ def _tails(z: Floats, squares: Floats) -> Floats:
 def _sum_of_logs(x: Floats) -> Floats:
     """(n,) of x (l, n) in [0.4, 1]: a logarithm costs much more than a product."""
     step = 512  # factors, whose product is still a normal number
-    logs = [np.log(np.multiply.reduce(x[i : i + step], axis=0)) for i in range(0, len(x), step)]
-    return np.asarray(np.sum(logs, axis=0))
+    logs = (np.log(np.multiply.reduce(x[i : i + step], axis=0)) for i in range(0, len(x), step))
+    return sum(logs, start=np.zeros(x.shape[1]))
 
 
 class Parzen:

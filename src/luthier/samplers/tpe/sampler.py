@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -93,14 +94,14 @@ class TPESampler:
         points = self._candidates(space, good, rng, n)
         taken = set(keys(found))
         ours, theirs = good.log_density(points), others.log_density(points)
-        for i, part in enumerate(np.array_split(np.arange(len(points)), n)):
-            score = ours[part] - theirs[part]  # Bergstra 2011, equation (3)
-            new = _first_new(space, points[part[np.argsort(-score, kind="stable")]], index, taken, rng)
+        for i in range(n):
+            start, stop = (len(points) * k // n for k in (i, i + 1))
+            score = ours[start:stop] - theirs[start:stop]  # Bergstra 2011, equation (3)
+            new = _first_new(space, points[start:stop][np.argsort(-score, kind="stable")], index, taken, rng)
             found = np.concatenate([found, new[None, :]])
             if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
                 kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
-                rest = slice(part[-1] + 1, None)
-                theirs[rest] = np.logaddexp(theirs[rest], kernel.log_density(points[rest]) - others.log_total)
+                theirs[stop:] = np.logaddexp(theirs[stop:], kernel.log_density(points[stop:]) - others.log_total)
         return found
 
     def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
@@ -144,6 +145,7 @@ def _known(space: Space, X: Floats) -> Floats:
     return np.where((np.abs(X - 0.5) > 0.5 + 1e-9) & ~space.is_choice, np.nan, X)
 
 
+@lru_cache(maxsize=_MAX_GOOD + 1)
 def _rank_weights(n: int) -> Floats:
     """(n,) weights of the good trials, best first: log-linear in the rank, 1 on average."""
     weights: Floats = np.log(n + 1.5) - np.log(np.arange(1, n + 1))
