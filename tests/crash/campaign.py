@@ -72,7 +72,7 @@ class Campaign:
             self._replace_dead()
         finally:
             for process in self.workers:
-                os.kill(process.pid or 0, signal.SIGKILL)  # not yet waited for, so the id is still its own
+                process.kill()
             for process in self.workers:
                 process.join()
             self.died = time.time()

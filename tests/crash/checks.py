@@ -81,7 +81,7 @@ def _is_there(fact: dict[str, Any], records: dict[int, TrialRecord]) -> bool:
     record = records.get(fact["number"])
     if record is None or record.state is not TrialState.COMPLETE:
         return False
-    return record.token == fact["token"] and record.value == fact["value"]
+    return bool(record.token == fact["token"] and record.value == fact["value"])
 
 
 def _is_true(record: TrialRecord) -> bool:

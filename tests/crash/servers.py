@@ -104,8 +104,8 @@ def postgres(_: Path) -> Iterator[Place]:
         options = ("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}")
 
         def connect() -> Any:
-            where = {"host": "127.0.0.1", "port": port, "dbname": "postgres", "user": "luthier"}
-            return psycopg.connect(**where, password=PASSWORD, connect_timeout=5)
+            where = f"host=127.0.0.1 port={port} dbname=postgres user=luthier password={PASSWORD}"
+            return psycopg.connect(where, connect_timeout=5)
 
         command = [_program("postgres"), "-D", data, "-p", str(port), *options]
         with _running(ServerProcess(command, "postgres", connect)) as server:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from faults import install_failpoint, move_clock
@@ -71,14 +71,19 @@ def work(job: Job) -> None:
         move_clock(job.clock)
     ledger = Ledger(job.log)
     logging.getLogger("luthier").addHandler(LateResults(ledger))
-    patiently(ledger, lambda: LOOPS[job.loop](open_store(job.url), job, ledger, random.Random(job.seed)))
+    patiently(ledger, run_loop, job, ledger)
 
 
-def patiently(ledger: Ledger, call: Callable[[], T]) -> T:
+def run_loop(job: Job, ledger: Ledger) -> None:
+    """One of the loops, on the store as it is opened now."""
+    LOOPS[job.loop](open_store(job.url), job, ledger, random.Random(job.seed))
+
+
+def patiently(ledger: Ledger, call: Callable[..., T], *arguments: Any, **options: Any) -> T:
     """Repeat a call until the store can be used again: a full disk and a dead server are no end."""
     while True:
         try:
-            return call()
+            return call(*arguments, **options)
         except StorageError as error:
             ledger.say("refused", error=f"{type(error).__name__}: {error}"[:300])
             time.sleep(0.05)
@@ -88,20 +93,16 @@ def store_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> No
     """The store's own calls, each repeated with the same ids where its reply did not come."""
     owner, number = owner_id(), 0
     while True:
-        for late in patiently(ledger, lambda: store.expired(STUDY)):
-            if patiently(ledger, lambda late=late: store.requeue(STUDY, late.number, late.token)):
+        for late in patiently(ledger, store.expired, STUDY):
+            if patiently(ledger, store.requeue, STUDY, late.number, late.token):
                 ledger.say("requeued", number=late.number, token=late.token)
         if rng.random() < 0.3:
             client, x = uuid4().hex, rng.random()
-            queued = patiently(
-                ledger, lambda client=client, x=x: store.enqueue(STUDY, {"x": x}, {"client": client}, client)
-            )
+            queued = patiently(ledger, store.enqueue, STUDY, {"x": x}, {"client": client}, client)
             ledger.say("enqueued", number=queued.number, client=client)
         proposal = Proposal(number + 1, {"x": rng.random()})
         client = uuid4().hex
-        trial = patiently(
-            ledger, lambda client=client, proposal=proposal: store.ask(STUDY, owner, client, job.lease, proposal)
-        )
+        trial = patiently(ledger, store.ask, STUDY, owner, client, job.lease, proposal)
         ledger.say("asked", number=trial.number, token=trial.token, retries=trial.retries)
         number = trial.number
         try:
@@ -114,18 +115,18 @@ def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rn
     """Report and tell a trial; raises LeaseLost."""
     number, token, value = trial.number, trial.token, value_of(trial.token)
     if not trial.params:
-        patiently(ledger, lambda: store.write(STUDY, number, token, params={"x": rng.random()}))
+        patiently(ledger, store.write, STUDY, number, token, params={"x": rng.random()})
     for step in range(rng.randint(0, STEPS)):
-        patiently(ledger, lambda step=step: store.write(STUDY, number, token, reports=[(step, value)], lease=lease))
+        patiently(ledger, store.write, STUDY, number, token, reports=[(step, value)], lease=lease)
     time.sleep(rng.uniform(0, 0.02))
     result = Result(TrialState.COMPLETE, (value,))
-    patiently(ledger, lambda: store.tell(STUDY, number, token, result))
+    patiently(ledger, store.tell, STUDY, number, token, result)
     ledger.say("told", number=number, token=token, value=value)
     if rng.random() < 0.1:  # a reply that was lost is asked for again
-        patiently(ledger, lambda: store.tell(STUDY, number, token, result))
+        patiently(ledger, store.tell, STUDY, number, token, result)
     if rng.random() < 0.05:
         try:
-            patiently(ledger, lambda: store.tell(STUDY, number, token, Result(TrialState.COMPLETE, (value + 1,))))
+            patiently(ledger, store.tell, STUDY, number, token, Result(TrialState.COMPLETE, (value + 1,)))
         except ConflictingTell:
             return
         ledger.say("told", number=number, token=token, value=value + 1)
@@ -144,7 +145,7 @@ def study_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> No
             for step in range(rng.randint(0, STEPS)):
                 trial.report(value, step)
             time.sleep(rng.uniform(0, 0.02))
-            patiently(ledger, lambda trial=trial, value=value: study.tell(trial, value))
+            patiently(ledger, study.tell, trial, value)
         except LeaseLost:
             ledger.say("late", number=trial.number, token=trial.token)
         else:

@@ -168,6 +168,10 @@ class ServerDatabase:
     def _connect(self, engine: sa.Engine) -> sa.Connection:
         try:
             return engine.connect()
+        except engine.dialect.loaded_dbapi.Error as error:  # a lost connection that is set up for use: not wrapped
+            lost = engine.dialect.is_disconnect(error, None, None)
+            base = engine.dialect.loaded_dbapi.Error
+            raise exc.DBAPIError.instance(None, None, error, base, connection_invalidated=lost) from error
         except (TypeError, ValueError, RuntimeError) as error:  # how drivers refuse an option, or miss a library
             raise StorageError(f"{self.place} cannot be opened: {error}; look at the options in the URL") from error
 
