@@ -89,7 +89,9 @@ def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -
 def report(
     run: str = _RUN,
     study_name: str | None = _STUDY,
-    out: Path | None = typer.Option(None, help="Where to. Default: `report.html` beside the study."),
+    out: Path | None = typer.Option(
+        None, help="Where to. Default: `report.html` beside the study, or here if it is on a server."
+    ),
 ) -> None:
     """Write the report again: one HTML file that opens offline."""
     from ..report import write_report
@@ -99,7 +101,8 @@ def report(
     if folder is not None and out is None:
         path = write_run_report(folder, study)
     else:
-        beside = Path(run.removeprefix("sqlite:///").removeprefix("journal:///")).parent / "report.html"
+        place = run.removeprefix("sqlite:///").removeprefix("journal:///")
+        beside = (Path() if "://" in place else Path(place).parent) / "report.html"  # a server has no folder here
         path = write_report(out or beside, study)
     typer.echo(path)
 
