@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -158,7 +158,8 @@ class ServerDatabase:
             try:
                 with Running(), self._connect(engine) as connection, connection.begin():
                     return work(connection)
-            except exc.DBAPIError as error:
+            except (exc.DBAPIError, engine.dialect.loaded_dbapi.Error) as raised:
+                error = raised if isinstance(raised, exc.DBAPIError) else _wrapped(raised, engine.dialect)
                 trouble = self._server.trouble(error)
                 if trouble is Trouble.FATAL or time.monotonic() >= deadline:
                     raise self._failure(error, trouble) from error
@@ -168,10 +169,6 @@ class ServerDatabase:
     def _connect(self, engine: sa.Engine) -> sa.Connection:
         try:
             return engine.connect()
-        except engine.dialect.loaded_dbapi.Error as error:  # a lost connection that is set up for use: not wrapped
-            lost = engine.dialect.is_disconnect(error, None, None)
-            base = engine.dialect.loaded_dbapi.Error
-            raise exc.DBAPIError.instance(None, None, error, base, connection_invalidated=lost) from error
         except (TypeError, ValueError, RuntimeError) as error:  # how drivers refuse an option, or miss a library
             raise StorageError(f"{self.place} cannot be opened: {error}; look at the options in the URL") from error
 
@@ -188,3 +185,11 @@ class ServerDatabase:
                 f"URL names it, or give SqlStore a longer timeout=. Nothing that was acknowledged is lost ({cause})"
             )
         return StorageError(f"{self.place} failed: {cause}")
+
+
+def _wrapped(error: Exception, dialect: sa.Dialect) -> exc.DBAPIError:
+    """A driver's own error as SQLAlchemy's: the isolation level is set outside of its care, on the way out of the pool
+    and back, and there a lost connection shows first."""
+    lost = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type]
+    base = dialect.loaded_dbapi.Error
+    return cast(exc.DBAPIError, exc.DBAPIError.instance(None, None, error, base, connection_invalidated=lost))
