@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -80,6 +81,12 @@ def image(
         help="Trainings at a time, each in a process; -1 for one per core.",
         rich_help_panel="The search",
     ),
+    on: Literal["ray", "dask"] | None = typer.Option(
+        None, help="A cluster for the search: `ray` or `dask`.", rich_help_panel="The search", show_default="no"
+    ),
+    address: str | None = typer.Option(
+        None, help="Of the cluster.", rich_help_panel="The search", show_default="a local one starts and ends"
+    ),
     top: int | None = typer.Option(
         None, min=1, help="How many of the best are run again.", rich_help_panel="The choice", show_default="5"
     ),
@@ -110,6 +117,8 @@ def image(
         raise LuthierError("--resume goes on with a run, --fresh deletes it: give one of them")
     if jobs == 0 or jobs < -1:
         raise LuthierError(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
+    if address is not None and on is None:
+        raise LuthierError(f"--address {address}: say what runs there with --on ray or --on dask")
     options = {
         "data": data,
         "trials": trials,
@@ -135,7 +144,7 @@ def image(
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
     try:
-        summary = tune_image(folder, settings, jobs)
+        summary = tune_image(folder, settings, jobs, on, address)
     except KeyboardInterrupt:
         error_console().print(
             f"\n[bold]Interrupted.[/] Nothing that was finished is lost. Go on with\n"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..analysis import AnalysisError, importance
 from ..confirm import (
@@ -37,13 +37,21 @@ METRIC = "validation accuracy"
 _AUGMENT: Mapping[str, Any] = {"auto": "auto", "all": True, "none": False}
 
 
-def tune_image(folder: RunFolder, settings: ImageSettings, jobs: int) -> dict[str, Any]:
+def tune_image(
+    folder: RunFolder,
+    settings: ImageSettings,
+    jobs: int,
+    cluster: Literal["ray", "dask"] | None = None,
+    address: str | None = None,
+) -> dict[str, Any]:
     """Walk the nine steps, leaving out what an earlier run of the same folder has done.
 
     Args:
         folder: of the run.
         settings: what to do.
         jobs: trainings at a time, each in a process; -1 for one per core.
+        cluster: where the search runs, in place of processes; 1 job and -1 then mean what it holds.
+        address: of the cluster; None starts a local one.
 
     Returns:
         the result as JSON: parameters, accuracies, cost, where things are.
@@ -51,6 +59,7 @@ def tune_image(folder: RunFolder, settings: ImageSettings, jobs: int) -> dict[st
     Raises:
         LuthierError: data that cannot be used, a storage that cannot be written, no trial that worked.
     """
+    on_cluster = {"executor": cluster, "address": address, "n_jobs": jobs}
     jobs = usable_cores() if jobs == -1 else jobs
     started = time.time()
     say = Speaker(9)
@@ -85,7 +94,7 @@ def tune_image(folder: RunFolder, settings: ImageSettings, jobs: int) -> dict[st
     baseline = _baseline(say, study, task)
     _say_ranges(say, study)
     _say_method(say, settings, jobs)
-    _search(say, study, task, settings, jobs)
+    _search(say, study, task, settings, on_cluster if cluster is not None else {"n_jobs": jobs})
     _say_analysis(say, study)
     confirmation, winner = _choice(say, study, task, settings, jobs, folder)
     verdict = _check(say, task, folder, winner)
@@ -164,9 +173,9 @@ def _say_method(say: Speaker, settings: ImageSettings, jobs: int) -> None:
     say.fact("processes", jobs)
 
 
-def _search(say: Speaker, study: Study, task: ImageTask, settings: ImageSettings, jobs: int) -> None:
+def _search(say: Speaker, study: Study, task: ImageTask, settings: ImageSettings, where: Mapping[str, Any]) -> None:
     say.step("Search")
-    study.optimize(task.objective, total_trials=settings.trials, n_jobs=jobs, show_progress_bar=True, catch=Exception)
+    study.optimize(task.objective, total_trials=settings.trials, show_progress_bar=True, catch=Exception, **where)
     history = study.history
     counts = {state: int((history.states == state).sum()) for state in TrialState}
     parts = [f"{counts[s]} {s.name.lower()}" for s in TrialState if s.is_finished and counts[s]]

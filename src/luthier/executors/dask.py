@@ -50,7 +50,7 @@ class DaskExecutor:
 
         local = None
         if self.address is None:
-            local = LocalCluster(
+            local = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=self.n_jobs or usable_cores(),
                 threads_per_worker=1,
                 processes=True,
@@ -61,7 +61,7 @@ class DaskExecutor:
             )
         try:
             try:
-                client = Client(local or self.address, set_as_default=False)
+                client = Client(local or self.address, set_as_default=False)  # type: ignore[no-untyped-call]
             except (OSError, TimeoutError) as error:
                 raise LuthierError(f"no Dask scheduler answers at {self.address}: {error}") from error
             with client:
@@ -75,20 +75,20 @@ class _Dask:
     """A Dask cluster as the loop wants it."""
 
     def __init__(self, client: Any, resources: Mapping[str, float]) -> None:
-        from distributed.comm import get_address_host
+        from distributed.comm.addressing import get_address_host
         from distributed.utils import get_ip
 
         self._client = client
         self._resources = resources
         scheduler = get_address_host(client.scheduler.address)
-        self.host: str = get_ip(scheduler)
+        self.host: str = get_ip(scheduler)  # type: ignore[no-untyped-call]
 
     def capacity(self) -> int:
         return sum(self._slots(worker) for worker in self._client.scheduler_info()["workers"].values())
 
     def _slots(self, worker: Mapping[str, Any]) -> int:
         has = worker["resources"]
-        return min([worker["nthreads"], *(int(has.get(name, 0) // n) for name, n in self._resources.items())])
+        return int(min([worker["nthreads"], *(int(has.get(name, 0) // n) for name, n in self._resources.items())]))
 
     def submit(self, *args: Any) -> Any:
         return self._client.submit(run_trial, *args, pure=False, retries=0, resources=dict(self._resources) or None)
@@ -98,7 +98,7 @@ class _Dask:
 
         with self._client.as_current():
             try:
-                wait(list(handles), timeout=seconds, return_when="FIRST_COMPLETED")
+                wait(list(handles), timeout=seconds, return_when="FIRST_COMPLETED")  # type: ignore[no-untyped-call]
             except TimeoutError:
                 return []
         return [handle for handle in handles if handle.done()]

@@ -91,12 +91,12 @@ class _Ray:
         options = {name: resources[name] for name in _OPTIONS if name in resources}
         self._needs = {{"num_cpus": "CPU", "num_gpus": "GPU"}.get(name, name): n for name, n in resources.items() if n}
         self._start = ray.remote(run_trial).options(**options, resources=named, max_retries=0)
-        self.host: str = ray.util.get_node_ip_address()
+        self.host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
 
     def capacity(self) -> int:
         import ray
 
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         return sum(min((int(has.get(name, 0) // n) for name, n in self._needs.items()), default=1) for has in nodes)
 
     def submit(self, *args: Any) -> Any:
@@ -106,7 +106,7 @@ class _Ray:
         import ray
 
         ended, _ = ray.wait(list(handles), num_returns=1, timeout=seconds, fetch_local=False)
-        return ended  # type: ignore[no-any-return]
+        return ended
 
     def outcome(self, handle: Any) -> Outcome | None:
         import ray
