@@ -132,11 +132,6 @@ class Engine:
         return self._lease
 
     @property
-    def domains(self) -> Mapping[str, Domain]:
-        """The domains that objectives have shown, in a study that declares no space."""
-        return self._growing.domains
-
-    @property
     def space(self) -> Space:
         """What is searched: as declared, or as far as the objective has shown it."""
         return self.declared if self.declared is not None else self._growing.space

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import luthier as lt
 from luthier.cli.app import app
+from luthier.cli.storage import _shown
 from luthier.errors import StorageError, StudyExists, StudyNotFound
 from luthier.samplers import RandomSampler
 from luthier.stores import open_store
@@ -123,3 +124,8 @@ def test_a_journal(storage, tmp_path):
     assert run("check", journal).exit_code == 0
     run("copy", journal, back)
     assert trials(back, "[b]second") == trials(storage, "[b]second")
+
+
+def test_what_is_shown_of_a_storage_has_no_password():
+    assert _shown("postgresql://me:secret@host/db") == "postgresql://***@host/db"
+    assert _shown("study.db") == "study.db"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -106,9 +107,9 @@ def compact(store: str = _STORE) -> None:
         typer.echo(f"{path}: {before:,} bytes before, {after:,} after")
     elif (work := getattr(opened, "compact", None)) is not None:
         work()
-        typer.echo(f"{store}: compacted")
+        typer.echo(f"{_shown(store)}: compacted")
     else:
-        typer.echo(f"{store}: this storage needs no compacting")
+        typer.echo(f"{_shown(store)}: this storage needs no compacting")
 
 
 @storage_app.command()
@@ -131,7 +132,7 @@ def check(store: str = _STORE) -> None:
         for fault in found:
             error_console().print(fault, markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
-    typer.echo(f"{store}: {_counted(studies)}, nothing wrong")
+    typer.echo(f"{_shown(store)}: {_counted(studies)}, nothing wrong")
 
 
 def _existing(store: str) -> Store:
@@ -156,3 +157,8 @@ def _say(done: str, studies: Sequence[Whole]) -> None:
         waiting = sum(record.state is TrialState.RUNNING for record in records)
         also = f", of which {waiting} ran and wait now" if waiting and done != "exported" else ""
         typer.echo(f"{done} {study.name}: {len(records)} trials{also}")
+
+
+def _shown(store: str) -> str:
+    """A storage as the user named it, without a password."""
+    return re.sub(r"://.*@", "://***@", store)
