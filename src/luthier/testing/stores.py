@@ -698,7 +698,7 @@ class _Loading:
             (TrialRecord(1, FAIL, values=(1.0,)), ObjectiveError),
             (TrialRecord(1, WAITING, attrs={"a": object()}), StorageError),
         ],
-        ids=str,
+        ids=range(6),  # a name made of the record would hold an address
     )
     def test_nothing_is_loaded_of_what_is_wrong(self, store: Store, bad: TrialRecord, error: type[Exception]) -> None:
         with pytest.raises(error):
