@@ -255,6 +255,30 @@ def _choice(*choices: Any) -> Choice:
     return Choice(choices)
 
 
+def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
+    """The values of a trial as floats, NaN among them perhaps.
+
+    Raises:
+        ObjectiveError: None, text, ±inf, or not one number per objective.
+    """
+    if values is None:
+        raise ObjectiveError(f"trial {number} has no value (None): return a number from the objective")
+    if isinstance(values, str | bytes | bool):
+        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number")
+    try:
+        numbers = (float(values),) if not isinstance(values, Sequence) else tuple(float(x) for x in values)
+    except (TypeError, ValueError):
+        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number") from None
+    if len(numbers) != count:
+        raise ObjectiveError(f"trial {number} has {len(numbers)} values: the study has {count} objectives")
+    if any(x in (float("inf"), float("-inf")) for x in numbers):
+        raise ObjectiveError(
+            f"trial {number} has the value {numbers if count > 1 else numbers[0]}: infinite values are refused; "
+            "return NaN, or raise, if the trial failed, or a large finite number"
+        )
+    return numbers
+
+
 def finite_numbers(values: Iterable[float], what: str) -> tuple[float, ...]:
     """The values as floats; `ObjectiveError` unless all are finite numbers."""
     try:

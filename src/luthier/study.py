@@ -13,7 +13,7 @@ from .engine import LEASE_SECONDS, MAX_RETRIES, Engine
 from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
 from .executors import Executor, InlineExecutor, Outcome
 from .history import Direction, History
-from .live import Trial, check_json, finite_numbers
+from .live import Trial, check_json, check_values, finite_numbers
 from .optimize import Optimization
 from .pareto import non_dominated
 from .samplers import AutoSampler, Sampler
@@ -352,30 +352,6 @@ def _cluster(name: str, address: str | None, n_jobs: int | None, resources: Mapp
 
         return DaskExecutor(address, n_jobs, resources)
     raise ValueError(f"executor={name!r}: give 'ray', 'dask', or an Executor")
-
-
-def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
-    """The values of a trial as floats, NaN among them perhaps.
-
-    Raises:
-        ObjectiveError: None, text, ±inf, or not one number per objective.
-    """
-    if values is None:
-        raise ObjectiveError(f"trial {number} has no value (None): return a number from the objective")
-    if isinstance(values, str | bytes | bool):
-        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number")
-    try:
-        numbers = (float(values),) if not isinstance(values, Sequence) else tuple(float(x) for x in values)
-    except (TypeError, ValueError):
-        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number") from None
-    if len(numbers) != count:
-        raise ObjectiveError(f"trial {number} has {len(numbers)} values: the study has {count} objectives")
-    if any(x in (float("inf"), float("-inf")) for x in numbers):
-        raise ObjectiveError(
-            f"trial {number} has the value {numbers if count > 1 else numbers[0]}: infinite values are refused; "
-            "return NaN, or raise, if the trial failed, or a large finite number"
-        )
-    return numbers
 
 
 def create_study(

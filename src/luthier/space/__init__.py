@@ -1,5 +1,7 @@
 """Search spaces: domains, conditions, constraints, the encoding, the JSON form."""
 
+from .domain_json import domain_from_json as domain_from_json
+from .domain_json import domain_to_json as domain_to_json
 from .domains import Choice as Choice
 from .domains import Domain as Domain
 from .domains import Float as Float
@@ -7,5 +9,3 @@ from .domains import Int as Int
 from .domains import Ordinal as Ordinal
 from .expression import Expression as Expression
 from .space import Space as Space
-from .space import domain_from_json as domain_from_json
-from .space import domain_to_json as domain_to_json

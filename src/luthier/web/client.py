@@ -13,10 +13,9 @@ from .. import errors
 from ..errors import LeaseLost, LuthierError, MissingDependency, ObjectiveError, SearchSpaceExhausted, StorageError
 from ..executors.protocol import evaluate
 from ..heartbeat import Heartbeat
-from ..live import Trial, finite_numbers
+from ..live import Trial, check_values, finite_numbers
 from ..space import Domain, Space, domain_from_json, domain_to_json
 from ..stores.codec import from_json, to_json
-from ..study import check_values
 from ..trial import Label, TrialRecord, TrialState
 
 try:
