@@ -372,6 +372,7 @@ class Engine:
         """Queue again every running trial of a process of this machine that is no longer there."""
         with self.lock:
             self.sync()
+            self._looked_at = -math.inf  # a run begins: leases are looked at once more, too
             dead = [
                 r
                 for r in self.history.records
@@ -382,8 +383,8 @@ class Engine:
     def take_expired(self, max_retries: int = MAX_RETRIES) -> None:
         """Queue again every trial of others whose lease has run out, or fail it after `max_retries`.
 
-        To be called before each `ask`: the store is looked at only where others run trials and none waits, and
-        once in a quarter of the lease.
+        To be called before each `ask`: the store is looked at only no trial waits, once in a quarter of the lease:
+        each look is a read, and `ask` makes one of its own.
         """
         if self._lease is None:
             return
@@ -391,11 +392,11 @@ class Engine:
             now = time.monotonic()
             if now - self._looked_at < self._lease / 4 or self.history.has_waiting:
                 return
+            self._looked_at = now
             self.sync()
             running = np.flatnonzero(self.history.states == TrialState.RUNNING).tolist()
             if all(number in self._running and self._running[number].held for number in running):
                 return
-            self._looked_at = now
             for record in self.store.expired(self.name):
                 mine = self._running.get(record.number)
                 if mine is not None and mine.held and mine.trial.token == record.token:

@@ -108,8 +108,14 @@ class _Loop(threading.Thread):
             self._fill()
             if not self._running:
                 return
+            failure: BaseException | None = None
             for handle in self._cluster.wait(self._running, _POLL_SECONDS):
-                self._finish(handle)
+                try:
+                    self._finish(handle)
+                except BaseException as error:  # the others ended too: what they found is told first
+                    failure = failure or error
+            if failure is not None:
+                raise failure
 
     def _fill(self) -> None:
         room = max(1, self._cluster.capacity())
