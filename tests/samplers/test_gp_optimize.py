@@ -92,6 +92,7 @@ def test_fits_do_not_depend_on_what_was_fitted_before():
         for n in range(2, 41, 3):
             question = ("k", embedding, X[:n], y[:n, None], lambda m: y[:m] - y[:m].mean())
             np.testing.assert_array_equal(kept.theta(*question), Fits().theta(*question))
+            np.testing.assert_array_equal(kept.root(*question), Fits().root(*question))
 
 
 def test_other_data_gets_another_fit():

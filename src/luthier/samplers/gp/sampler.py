@@ -89,12 +89,9 @@ class GPSampler:
             acquisition = Acquisition((), constraints)
             order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
             return acquisition, seen.X[order[:_INCUMBENTS]]
-        y, theta = self._objective(space, embedding, seen, rng)
+        y, thetas = self._objective(space, embedding, seen, rng)
         chosen = active(y)
         F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]
-        thetas = [theta]
-        if len(y) <= _AVERAGED:
-            thetas += list(draws(theta, spread(theta, F, embedding.group, y), rng, _DRAWS))
         posteriors = [condition(embedding, t, F, y) for t in thetas]
         means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
         order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
@@ -103,19 +100,23 @@ class GPSampler:
 
     def _objective(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
-    ) -> tuple[Floats, Floats]:
-        """Standardised values (n,) and hyperparameters."""
+    ) -> tuple[Floats, list[Floats]]:
+        """Standardised values (n,), and hyperparameters: their optimum, and draws from around it."""
+        averaged = len(seen) <= _AVERAGED
         if seen.losses.shape[1] > 1:  # other weights every time: a chain of fits would help nobody
             y = targets(chebyshev(seen.losses, seen.states, rng), seen.states)
             chosen = active(y)
-            begin = starts(embedding.groups)[:1]
-            return y, fit(embedding(seen.X[chosen]), embedding.group, y[chosen], begin, 30)
-        losses = seen.losses[:, 0]
-        raw = np.stack([losses, seen.states.astype(np.float64)], axis=1)
-        theta = self._fits.theta(
-            (space, "objective"), embedding, seen.X, raw, lambda m: targets(losses[:m], seen.states[:m])
-        )
-        return targets(losses, seen.states), theta
+            F = embedding(seen.X[chosen])
+            theta = fit(F, embedding.group, y[chosen], starts(embedding.groups)[:1], 30)
+            root = spread(theta, F, embedding.group, y[chosen]) if averaged else None
+        else:
+            losses = seen.losses[:, 0]
+            raw = np.stack([losses, seen.states.astype(np.float64)], axis=1)
+            question = ((space, "objective"), embedding, seen.X, raw, lambda m: targets(losses[:m], seen.states[:m]))
+            y = targets(losses, seen.states)
+            theta = self._fits.theta(*question)
+            root = self._fits.root(*question) if averaged else None
+        return y, [theta] if root is None else [theta, *draws(theta, root, rng, _DRAWS)]
 
     def _constraints(self, space: Space, embedding: Embedding, seen: Observations) -> list[tuple[Posterior, float]]:
         """A process for every constraint, and one for success where there are failures."""

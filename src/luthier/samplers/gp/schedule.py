@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable
 import numpy as np
 
 from ...space.domains import Floats
-from .fit import fit, starts
+from .fit import fit, spread, starts
 from .kernel import Embedding
 
 _PERIOD = 8
@@ -61,25 +61,49 @@ class Fits:
             raw: (n, k) all that `targets` depends on, row by row.
             targets: standardised values (m,) of the first m rows.
         """
+        chain = self._chain(key, X, raw)
+        done = next((i for i in reversed(range(len(chain))) if chain[i][1] in self._cache), -1)
+        theta = self._cache[chain[done][1]] if done >= 0 else None
+        for m, k in chain[done + 1 :]:
+            F, y = _data(embedding, X, targets, m)
+            begin, iterations = (starts(embedding.groups), _FRESH) if theta is None else ([theta], _WARM)
+            theta = self._cache[k] = fit(F, embedding.group, y, begin, iterations)
+        self._keep([k for _, k in chain])
+        return starts(embedding.groups)[0] if theta is None else theta
+
+    def root(
+        self, key: Hashable, embedding: Embedding, X: Floats, raw: Floats, targets: Callable[[int], Floats]
+    ) -> Floats:
+        """A root of the covariance of θ (see `spread`) for n >= 2 observations, as the chain's first fit has it.
+
+        It changes slowly and costs as much as a dozen fits' steps, so it is not made anew for every fit.
+        """
+        m, k = self._chain(key, X, raw)[0]
+        if ("root", k) not in self._cache:
+            theta = self.theta(key, embedding, X[:m], raw[:m], targets)
+            F, y = _data(embedding, X, targets, m)
+            self._cache["root", k] = spread(theta, F, embedding.group, y)
+        self._keep([("root", k)])
+        return self._cache["root", k]
+
+    def _chain(self, key: Hashable, X: Floats, raw: Floats) -> list[tuple[int, Hashable]]:
+        """Sizes and keys of the fits that lead to n observations, from the last fresh one on."""
         sizes = refit_sizes(len(X))
-        chain = sizes[(len(sizes) - 1) // _PERIOD * _PERIOD :]
-        keys = [(key, m, _digest(X[:m], raw[:m])) for m in chain]
-        done = next((i for i in reversed(range(len(chain))) if keys[i] in self._cache), -1)
-        theta = self._cache[keys[done]] if done >= 0 else None
-        for m, k in list(zip(chain, keys, strict=True))[done + 1 :]:
-            y = targets(m)
-            chosen = active(y)
-            F = embedding(X[:m][chosen])
-            fresh = theta is None
-            begin = starts(embedding.groups) if theta is None else [theta]
-            theta = fit(F, embedding.group, y[chosen], begin, _FRESH if fresh else _WARM)
-            self._cache[k] = theta
+        return [(m, (key, m, _digest(X[:m], raw[:m]))) for m in sizes[(len(sizes) - 1) // _PERIOD * _PERIOD :]]
+
+    def _keep(self, keys: list[Hashable]) -> None:
         for k in keys:
             if k in self._cache:
                 self._cache.move_to_end(k)
         while len(self._cache) > _KEPT:
             self._cache.popitem(last=False)
-        return starts(embedding.groups)[0] if theta is None else theta
+
+
+def _data(embedding: Embedding, X: Floats, targets: Callable[[int], Floats], m: int) -> tuple[Floats, Floats]:
+    """Features and values of those of the first m observations that a process takes."""
+    y = targets(m)
+    chosen = active(y)
+    return embedding(X[:m][chosen]), y[chosen]
 
 
 def _digest(*arrays: Floats) -> bytes:
