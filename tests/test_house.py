@@ -20,6 +20,8 @@ HEAVY = (
     "cloudpickle",
     "rich",
     "typer",
+    "httpx",
+    "fastapi",
 )
 
 

@@ -1,6 +1,7 @@
 """Luthier tunes the hyperparameters of neural networks.
 
 `import luthier as lt` is the way in: `lt.create_study`, `lt.Float`, `lt.Int`, `lt.Choice`, `lt.Ordinal`.
+`lt.connect` opens a study of a service (`luthier serve`).
 Samplers are in `luthier.samplers`, pruners in `luthier.schedulers`, stores in `luthier.stores`.
 """
 
@@ -18,3 +19,4 @@ from .study import create_study as create_study
 from .study import load_study as load_study
 from .trial import TrialRecord as TrialRecord
 from .trial import TrialState as TrialState
+from .web.client import connect as connect

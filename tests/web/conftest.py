@@ -15,6 +15,7 @@ import pytest
 
 from luthier.stores import MemoryStore, Store
 from luthier.web.app import create_app
+from luthier.web.connection import Connection
 
 TOKEN = "a-token-for-tests-only"
 
@@ -49,11 +50,23 @@ def store() -> Store:
 
 
 @pytest.fixture
-def http(store: Store) -> Iterator[httpx.Client]:
+def http(app: Any) -> Iterator[httpx.Client]:
     """A client of the application in this process, with the right token."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with client_of(create_app(store, TOKEN), headers=headers) as client:
+    with client_of(app, headers=headers) as client:
         yield client
+
+
+@pytest.fixture
+def app(store: Store) -> Any:
+    """The application in this process."""
+    return create_app(store, TOKEN)
+
+
+@pytest.fixture
+def reach(app: Any) -> Callable[..., Connection]:
+    """Makes connections to the application in this process."""
+    return lambda transport=None: Connection("http://127.0.0.1:8000", TOKEN, 1.0, transport or InProcess(app))
 
 
 @dataclass

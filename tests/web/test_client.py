@@ -16,7 +16,9 @@ import pytest
 import luthier as lt
 from luthier.errors import ConflictingTell, StorageError, StudyExists, StudyNotFound, TrialPruned
 from luthier.trial import TrialState
-from luthier.web.client import Connection, RemoteStudy, connect, create_study
+from luthier.web.client import connect, create_study
+from luthier.web.connection import Connection
+from luthier.web.remote_study import RemoteStudy
 
 TOKEN = "a-token-for-tests-only"
 SPACE = {"x": lt.Float(-1, 1), "k": lt.Int(1, 4)}
@@ -148,9 +150,9 @@ def test_a_connection_that_is_cut_after_the_request_gets_the_same_trial(
     with socket.create_connection((host, int(port))) as cut:
         cut.sendall(head.encode() + body)
         cut.recv(1)  # the service has the request, and has begun to answer
-    trial = study.ask("cut-client-1")
+    trial = study.ask(client="cut-client-1")
     assert trial.number == 0 and len(study.trials) == 1
-    assert study.ask("cut-client-1").token == trial.token
+    assert study.ask(client="cut-client-1").token == trial.token
     study.close()
 
 
@@ -208,3 +210,44 @@ def test_a_service_that_is_not_there_is_an_error_with_its_cause(nobody: str) -> 
     with pytest.raises(StorageError, match="does not answer") as caught:
         connect(nobody, None, "s", retry_seconds=0.2)
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "ftp://tuner", "http://", "sqlite:///s.db", ""])
+def test_what_is_no_url_is_said_at_once(url: str) -> None:
+    with pytest.raises(StorageError, match="URL"):
+        connect(url, TOKEN, "s")
+
+
+@pytest.mark.parametrize("token", ["with space", "line\nend", "naïve", "tab\t"])
+def test_what_is_no_token_is_said_at_once(token: str) -> None:
+    with pytest.raises(StorageError, match="token must be"):
+        connect("http://127.0.0.1:8000", token, "s")
+
+
+def replies(*answers: httpx.Response) -> Connection:
+    left = list(answers)
+    transport = httpx.MockTransport(lambda _: left.pop(0))
+    return Connection("http://127.0.0.1:8000", TOKEN, 5.0, transport)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_server_of_something_else_is_recognised(status: int) -> None:
+    with pytest.raises(StorageError, match=f"answered {status}.*is the URL right"):
+        replies(httpx.Response(status, text="<html>It works!</html>")).call("GET", "/v1/studies")
+
+
+def test_a_proxy_that_finds_no_service_is_asked_again() -> None:
+    connection = replies(
+        *[httpx.Response(status, text="<html>") for status in (502, 504, 503)], httpx.Response(200, json=[])
+    )
+    assert connection.call("GET", "/v1/studies") == []
+
+
+def test_a_service_that_stays_away_is_said_before_the_call_gives_up(
+    nobody: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("luthier.web.connection.time.sleep", lambda _: None)
+    monkeypatch.setattr("luthier.web.connection._MAX_WAIT", 0.2)
+    with pytest.raises(StorageError, match="does not answer"), caplog.at_level("WARNING", "luthier"):
+        connect(nobody, TOKEN, "s", retry_seconds=0.5)
+    assert len(caplog.records) == 1 and "trying for" in caplog.text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import socket
 
 import typer
 
-from ..errors import MissingDependency
+from ..errors import LuthierError, MissingDependency
 from .console import error_console
 
 _STORE = typer.Argument(help="A path or URL of a storage; a file is made if it is not there.", show_default=False)
@@ -39,12 +40,27 @@ def serve(
         raise typer.BadParameter(f"--no-token on {host} would let everybody in: leave it out, or listen on 127.0.0.1")
     if token is not None and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
         raise typer.BadParameter("--token needs at least 16 printable ASCII characters without spaces")
-    if token is None and not no_token:
-        token = secrets.token_urlsafe(32)
-        error_console().print(f"token: {token}", highlight=False, soft_wrap=True, markup=False)
+    console = error_console()
     opened = open_store(store)
     try:
-        app = create_app(opened, token, [host, *allow_host])
-        uvicorn.run(app, host=host, port=port, log_level="info", access_log=False, server_header=False, ws="none")
+        with _listen(host, port) as listening:
+            if token is None and not no_token:
+                token = secrets.token_urlsafe(32)
+                console.print(f"token: {token}", highlight=False, soft_wrap=True, markup=False)
+            address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+            console.print(f"running on {address} (Ctrl-C ends it)", highlight=False, soft_wrap=True, markup=False)
+            app = create_app(opened, token, [host, *allow_host])
+            config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         opened.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, before anything is said of it. Raises `LuthierError`."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = error.strerror or error
+        raise LuthierError(f"cannot listen on {host} port {port}: {why}; choose another --port or --host") from error

@@ -14,6 +14,7 @@ from .. import errors
 from ..stores import StudyRecord
 from ..stores.codec import to_json
 from ..trial import TrialRecord
+from .models import SETTINGS
 
 _log = logging.getLogger("luthier")
 
@@ -70,7 +71,8 @@ def study_json(record: StudyRecord) -> dict[str, Any]:
         "directions": list(record.directions),
         "seed": record.seed,
         "space": record.space,
-        "attrs": dict(record.attrs),
+        "parameters": dict(record.parameters),
+        "attrs": {key: value for key, value in record.attrs.items() if key != SETTINGS},
         "created": record.created,
     }
 

@@ -17,6 +17,7 @@ from ..stores import Store
 from ..trial import TrialState
 from .answers import add_error_answers, answer, study_json, trial_json
 from .models import (
+    SETTINGS,
     AskBody,
     AttrsBody,
     CreateBody,
@@ -26,6 +27,7 @@ from .models import (
     SuggestBody,
     TellBody,
     TokenBody,
+    TrialAttrsBody,
 )
 from .security import Guard
 from .studies import Studies
@@ -91,7 +93,18 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
         served = studies.get(name)
         trials = served.study.trials
         counts = {state.name: sum(t.state is state for t in trials) for state in TrialState}
-        return answer(study_json(studies.store.study(name)) | served.settings | {"trials": counts})
+        found = {"trials": counts, "lease": served.engine.lease}
+        return answer(study_json(studies.store.study(name)) | served.settings | found)
+
+    @app.post("/v1/study/attrs", response_model=dict[str, Any])
+    def set_study_attrs(name: StudyName, body: AttrsBody) -> Response:
+        """Attach JSON values to a study."""
+        if SETTINGS in body.attrs:
+            raise ValueError(f"attribute {SETTINGS!r} is the service's own: choose another name")
+        for key, value in body.attrs.items():
+            check_json(key, value)
+        studies.store.set_study_attrs(name, body.attrs)
+        return answer({})
 
     @app.delete("/v1/study", response_model=dict[str, Any])
     def delete_study(name: StudyName) -> Response:
@@ -136,6 +149,8 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         engine = studies.get(name).engine
         with engine.lock:
             engine.take_expired()
+            if body.params:
+                engine.enqueue(body.params, {}, f"{body.client}:params")
             trial = engine.ask(client=body.client)
             number, token, suggested, domains, _, fixed = trial.ticket()
         found = {
@@ -175,7 +190,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
     @app.post("/v1/trials/{number}/report", response_model=dict[str, Any])
     def report(name: StudyName, number: Number, body: ReportBody) -> Response:
         """Take an intermediate value and renew the lease."""
-        value = float("nan") if body.value is None else body.value
+        value = float("nan") if body.value is None else float(body.value)
         studies.get(name).hold(number, body.token, ((body.step, value),))
         return answer({})
 
@@ -209,11 +224,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         return answer({"value": value})
 
     @app.post("/v1/trials/{number}/attrs", response_model=dict[str, Any])
-    def set_attrs(name: StudyName, number: Number, body: AttrsBody) -> Response:
-        """Attach JSON values to a trial."""
-        engine = studies.get(name).engine
-        engine.record(number)
-        for key, value in body.attrs.items():
-            check_json(key, value)
-        engine.set_trial_attrs(number, body.attrs)
+    def set_trial_attrs(name: StudyName, number: Number, body: TrialAttrsBody) -> Response:
+        """Attach JSON values to a trial; with the token of an attempt, only while the trial is that attempt's."""
+        studies.get(name).set_attrs(number, body.token, body.attrs)
         return answer({})

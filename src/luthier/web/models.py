@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SETTINGS = "luthier.web"
+"""The attribute of a study that keeps the names of its sampler and its pruner, and the id of the call that made it."""
+
 _BIG = 2**53  # whole numbers beyond which JSON readers disagree
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -74,12 +77,14 @@ class CreateBody(_Body):
     sampler: Literal["auto", "random", "tpe", "gp"] = "auto"
     pruner: Literal["median"] | None = None
     load_if_exists: bool = False
+    client: ClientId | None = None
 
 
 class AskBody(_Body):
-    """The same `client` gets the same trial again: make a fresh one for each trial."""
+    """The same `client` gets the same trial again: make a fresh one for each trial. `params` are fixed."""
 
     client: ClientId
+    params: dict[Name, Scalar] = {}
 
 
 class TokenBody(_Body):
@@ -92,7 +97,7 @@ class ReportBody(TokenBody):
     """An intermediate value; null is NaN."""
 
     step: Annotated[int, Field(ge=0, le=_BIG)]
-    value: Number | None
+    value: Number | Literal["inf", "-inf"] | None
 
 
 class TellBody(TokenBody):
@@ -116,6 +121,12 @@ class AttrsBody(_Body):
     """JSON values to attach."""
 
     attrs: dict[Name, Any]
+
+
+class TrialAttrsBody(AttrsBody):
+    """JSON values to attach; with a token, only if the trial is still that attempt's."""
+
+    token: Token | None = None
 
 
 class EnqueueBody(_Body):

@@ -39,7 +39,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str | None, hosts: Iterable[str] = ()) -> None:
         self._app = app
-        self._token = None if token is None else f"Bearer {token}".encode()
+        self._token = None if token is None else token.encode()
         self._hosts = {*LOOPBACK, *(host.strip("[]").lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,8 +79,9 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
             return error_answer(403, "OriginRefused", "requests of other sites are refused")
-        given = headers.get("authorization", "").encode()
-        if self._token is not None and not secrets.compare_digest(given, self._token):
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        bearer = scheme.lower() == "bearer"
+        if self._token is not None and not (secrets.compare_digest(given.strip().encode(), self._token) and bearer):
             return error_answer(401, "Unauthorized", "send the header Authorization: Bearer TOKEN")
         if method in ("POST", "PUT", "PATCH"):
             if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

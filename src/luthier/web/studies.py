@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from ..engine import Engine
 from ..errors import LeaseLost, StudyExists
+from ..live import check_json
 from ..samplers import AutoSampler, GPSampler, RandomSampler, Sampler, TPESampler
 from ..schedulers import Decision, MedianPruner, Scheduler
 from ..space import Space
 from ..stores import Store, StudyRecord
 from ..streams import fresh_seed
 from ..study import Study
-from .models import CreateBody
+from .models import SETTINGS, CreateBody
 
-_SETTINGS = "luthier.web"  # the attribute of a study that keeps the names of its sampler and its pruner
+_OWNER = "a client of the service"  # not this process: its trials go on while the service is started again
 
 _SAMPLERS: dict[str, type[Sampler]] = {
     "auto": AutoSampler,
@@ -43,6 +45,21 @@ class Served:
         self.engine.record(number)
         self.engine.store.write(self.record.name, number, token, reports=reports, lease=self.engine.lease)
 
+    def set_attrs(self, number: int, token: str | None, attrs: dict[str, Any]) -> None:
+        """Attach JSON values to a trial; with a token, only if it is that of the trial's last attempt."""
+        engine = self.engine
+        engine.sync()
+        record = engine.record(number)
+        for key, value in attrs.items():
+            check_json(key, value)
+        if token is not None and record.state.is_finished:
+            if record.token != token:
+                raise LeaseLost(f"trial {number} was finished by another owner: drop what you have of it")
+        elif token is not None:
+            engine.store.write(self.record.name, number, token, attrs=attrs, lease=engine.lease)
+            return
+        engine.set_trial_attrs(number, attrs)
+
     def should_prune(self, number: int, token: str) -> bool:
         """Whether the pruner would stop the trial now; renews its lease."""
         self.hold(number, token)
@@ -67,6 +84,8 @@ class Studies:
     def create(self, body: CreateBody) -> tuple[Served, bool]:
         """A new study, or that of the name if the body allows it; and whether it is new.
 
+        The same `client` (an id of this call) makes it once, and is told each time that it is new.
+
         Raises:
             StudyExists: the name is taken.
             SpaceError: the space cannot be, or the study that is there has another.
@@ -80,14 +99,16 @@ class Studies:
             directions=tuple(body.directions),
             seed=fresh_seed() if body.seed is None else body.seed,
             space=None if space is None else space.to_json(),
-            attrs={_SETTINGS: {"sampler": body.sampler, "pruner": body.pruner}},
+            attrs={SETTINGS: {"sampler": body.sampler, "pruner": body.pruner, "client": body.client}},
         )
         try:
             self.store.create_study(record)
         except StudyExists:
+            served = self.get(body.name)
+            if body.client is not None and _kept(served.record).get("client") == body.client:
+                return served, True
             if not body.load_if_exists:
                 raise
-            served = self.get(body.name)
             if served.record.directions != record.directions or served.engine.declared != space:
                 raise StudyExists(f"study {body.name!r} has another space or other directions") from None
             return served, False
@@ -114,15 +135,20 @@ class Studies:
         pruner: Scheduler | None = MedianPruner() if names["pruner"] == "median" else None
         space = None if record.space is None else Space.from_json(record.space)
         engine = Engine(self.store, record, sampler, pruner, space)
+        engine.owner = _OWNER
         return Served(Study(engine, record), engine, record)
 
 
 def _settings(record: StudyRecord) -> dict[str, str | None]:
     """The names that `create` kept; the defaults for a study that was made elsewhere."""
-    kept = record.attrs.get(_SETTINGS)
-    kept = kept if isinstance(kept, dict) else {}
+    kept = _kept(record)
     sampler = kept.get("sampler")
     return {
         "sampler": sampler if sampler in _SAMPLERS else "auto",
         "pruner": "median" if kept.get("pruner") == "median" else None,
     }
+
+
+def _kept(record: StudyRecord) -> dict[str, Any]:
+    kept = record.attrs.get(SETTINGS)
+    return kept if isinstance(kept, dict) else {}

@@ -1,0 +1,458 @@
+"""RemoteStudy: a study of a service, with the face of `Study`."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+from ..engine import MAX_RETRIES
+from ..errors import LeaseLost, LuthierError, ObjectiveError, SpaceError, StorageError, TrialNotRunning
+from ..executors import Executor, InlineExecutor, Outcome
+from ..history import Direction, History
+from ..live import Session, Trial, check_json, check_values, finite_numbers
+from ..space import Domain, Space, domain_from_json, domain_to_json
+from ..space.growing import GrowingSpace
+from ..trial import Configuration, Label, TrialRecord, TrialState
+
+Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
+
+_MAX_ERROR = 100_000  # characters that a service takes
+
+
+class Calls(Protocol):
+    """What a study talks to: a `Connection`."""
+
+    url: str
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        """The answer to one call."""
+        ...
+
+    def close(self) -> None:
+        """Talk no more."""
+        ...
+
+
+class _RemoteSession:
+    """What one attempt of a trial talks to; all that it says is said under its token."""
+
+    def __init__(self, study: RemoteStudy, token: str) -> None:
+        self._study = study
+        self._token = token
+
+    def _call(self, number: int, what: str, **body: Any) -> Any:
+        return self._study._call("POST", f"/v1/trials/{number}/{what}", {"token": self._token, **body})
+
+    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+        value: Label = self._call(number, "suggest", name=name, domain=domain_to_json(domain))["value"]
+        return value
+
+    def report(self, number: int, step: int, value: float) -> None:
+        odd = None if math.isnan(value) else str(value)  # "inf" or "-inf": JSON has neither
+        self._call(number, "report", step=step, value=value if math.isfinite(value) else odd)
+
+    def should_prune(self, number: int) -> bool:
+        return bool(self._call(number, "should-prune")["prune"])
+
+    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+        self._call(number, "attrs", attrs=dict(attrs))
+
+
+class RemoteStudy:
+    """A study of a service. Made by `connect` and `create_study`; safe for threads.
+
+    A thread renews the leases of the trials that were asked for here until they are told.
+
+    Args:
+        calls: the service.
+        name: of the study.
+        space: the declared space again, if its choices are objects (a service knows their labels alone).
+
+    Raises:
+        StudyNotFound: the service has none of that name.
+        SpaceError: `space` is not that of the study.
+    """
+
+    def __init__(self, calls: Calls, name: str, space: Space | None = None) -> None:
+        from ..heartbeat import Heartbeat  # which brings logging
+
+        self._calls = calls
+        self.name = name
+        found = self._call("GET", "/v1/study")
+        self.directions: tuple[Direction, ...] = tuple(found["directions"])
+        self.seed: int = found["seed"]
+        self.sampler: str = found["sampler"]
+        self.pruner: str | None = found["pruner"]
+        self._declared = None if found["space"] is None else Space.from_json(found["space"])
+        if space is not None:
+            if space != self._declared:
+                raise SpaceError(f"study {name!r} was made with another space: leave space out, or use another study")
+            self._declared = space
+        self._running: dict[int, Trial] = {}
+        self._lease: float | None = found["lease"]
+        self._heartbeat = Heartbeat(self._held, self._renew, (self._lease or 1.0) / 3)
+        self._stop = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"RemoteStudy({self._calls.url!r}, {self.name!r})"
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        return self._calls.call(method, path, body, study=self.name, **query)
+
+    # -- what it is
+
+    @property
+    def url(self) -> str:
+        """Where the service is."""
+        return self._calls.url
+
+    @property
+    def direction(self) -> Direction:
+        """The direction of the only objective. Raises ValueError if there are several."""
+        self._one_objective("directions")
+        return self.directions[0]
+
+    @property
+    def space(self) -> Space:
+        """What is searched: as declared, or as far as the objective has shown it."""
+        return self._declared if self._declared is not None else self._shown_space(self.trials)
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """What was attached by `set_user_attr`."""
+        return dict(self._call("GET", "/v1/study")["attrs"])
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Attach a JSON value to the study. Raises `ObjectiveError` if it is not JSON."""
+        check_json(key, value)
+        self._call("POST", "/v1/study/attrs", {"attrs": {key: value}})
+
+    # -- what is known
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trials, by number; each look reads them all from the service."""
+        found: list[TrialRecord] = []
+        start: int | None = 0
+        while start is not None:
+            page = self._call("GET", "/v1/trials", start=start, limit=1000)
+            found += map(_record, page["trials"])
+            start = page["next"]
+        return found
+
+    @property
+    def history(self) -> History:
+        """All trials in columns, as they are now."""
+        trials = self.trials
+        history = History(self._declared or self._shown_space(trials), self.directions)
+        history.put(trials)
+        return history
+
+    @property
+    def best_trials(self) -> list[TrialRecord]:
+        """The Pareto front, or the one best trial; empty before the first result."""
+        return [_record(data) for data in self._call("GET", "/v1/best")]
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The best trial. Raises ValueError: there is none yet, or the study has several objectives."""
+        self._one_objective("best_trials")
+        best = self.best_trials
+        if not best:
+            raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
+        return best[0]
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The parameters of the best trial; in a declared space with objects in place of labels."""
+        params = self.best_trial.params
+        return self._declared.restore(params) if self._declared is not None else dict(params)
+
+    @property
+    def best_value(self) -> float:
+        """The value of the best trial."""
+        value = self.best_trial.value
+        assert value is not None
+        return value
+
+    def _one_objective(self, instead: str) -> None:
+        if len(self.directions) != 1:
+            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .{instead}")
+
+    def _shown_space(self, trials: Iterable[TrialRecord]) -> Space:
+        known = self._call("GET", "/v1/study")["parameters"]
+        growing = GrowingSpace({name: domain_from_json(data) for name, data in known.items()})
+        growing.learn([t.params for t in trials if t.state is TrialState.COMPLETE])
+        return growing.space
+
+    # -- ask and tell
+
+    def ask(self, fixed: Mapping[str, Any] | None = None, *, client: str | None = None) -> Trial:
+        """Start a trial and own it until it is told, for as long as this process lives.
+
+        Args:
+            fixed: values that this trial shall have; the others are suggested.
+            client: a unique id of this call; the same id gets the same trial again. A fresh one by default, which
+                also finds the trial whose reply was lost.
+
+        Raises:
+            SpaceError: fixed values that the space does not have.
+        """
+        got = self._call("POST", "/v1/ask", {"client": client or fresh_id(), "params": dict(fixed or {})})
+        number, token = got["number"], got["token"]
+        domains = {name: domain_from_json(data) for name, data in got["domains"].items()}
+        session = _RemoteSession(self, token)
+        trial = Trial(number, token, session, got["params"], domains, self._declared, frozenset(got["fixed"]))
+        self._running[number] = trial
+        if self._lease is not None:
+            self._heartbeat.start()
+        return trial
+
+    def tell(
+        self,
+        trial: Trial | int,
+        values: float | Sequence[float] | None = None,
+        *,
+        state: TrialState | None = None,
+        constraints: Iterable[float] | None = None,
+        error: str | None = None,
+        token: str | None = None,
+        params: Configuration | None = None,
+    ) -> TrialRecord:
+        """Finish a trial; when it returns, the result is safe. As `Study.tell`.
+
+        Args:
+            trial: what `ask` gave, or its number.
+            values, state, constraints, error: as in `Study.tell`.
+            token: of the attempt that is told, where a number is given and the trial was asked for elsewhere.
+            params: stored values that it used, likewise.
+
+        Raises:
+            ObjectiveError: values that are no result.
+            TrialNotRunning: a number, without a token, that is not of a trial that runs here.
+            ConflictingTell, LeaseLost: the trial is finished otherwise, or somebody else's by now.
+        """
+        live = trial if isinstance(trial, Trial) else None
+        number = live.number if live is not None else int(trial)  # type: ignore[arg-type]
+        if live is None and token is None:
+            live = self._running.get(number)
+            if live is None:
+                raise TrialNotRunning(
+                    f"trial {number} was not asked for here, or was told: give what `ask` gave, or its token"
+                )
+        if live is not None:
+            token, params = live.token, live.stored_params
+            constraints = live.constraints if constraints is None else constraints
+        assert token is not None
+        return self._tell(number, token, values, state, constraints or (), error, params)
+
+    def _tell(
+        self,
+        number: int,
+        token: str,
+        values: Any,
+        state: TrialState | None,
+        constraints: Iterable[float],
+        error: str | None,
+        params: Configuration | None,
+    ) -> TrialRecord:
+        state = TrialState.COMPLETE if state is None else TrialState(state)
+        if not state.is_finished:
+            raise ObjectiveError(f"trial {number} is told to be {state.name}: tell a finished state")
+        numbers: tuple[float, ...] | None = None
+        if state is not TrialState.FAIL and not (state is TrialState.PRUNED and values is None):
+            numbers = check_values(number, values, len(self.directions))
+            if any(math.isnan(x) for x in numbers):
+                state, error, numbers = TrialState.FAIL, error or f"the objective returned {values}: NaN fails", None
+        body = {
+            "token": token,
+            "values": numbers,
+            "state": state.name,
+            "constraints": finite_numbers(constraints, f"the constraints of trial {number}"),
+            "error": _sendable(error),
+            "params": params if self._declared is None else None,
+        }
+        try:
+            record = _record(self._call("POST", f"/v1/trials/{number}/tell", body))
+        except (LeaseLost, TrialNotRunning):
+            self._forget(number, token)
+            raise
+        self._forget(number, token)
+        return record
+
+    def enqueue_trial(
+        self, params: Mapping[str, Any], user_attrs: Mapping[str, Any] | None = None, skip_if_exists: bool = False
+    ) -> None:
+        """Queue a trial with these values; it is the next that `ask` starts. What is not named is suggested.
+
+        Args:
+            params: values by name.
+            user_attrs: attached to the trial.
+            skip_if_exists: do nothing if a trial has, or waits with, these values.
+
+        Raises:
+            SpaceError: values that a declared space does not have.
+        """
+        stored = dict(params) if self._declared is None else self._declared.check_partial(params)
+        if skip_if_exists and any(stored.items() <= dict(t.params).items() for t in self.trials):
+            return
+        self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": dict(user_attrs or {})})
+
+    # -- optimize
+
+    def optimize(
+        self,
+        objective: Callable[[Trial], Any],
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        n_jobs: int = 1,
+        catch: type[Exception] | tuple[type[Exception], ...] = (),
+        callbacks: Sequence[Callback] = (),
+        show_progress_bar: bool = False,
+        *,
+        total_trials: int | None = None,
+        executor: Executor | None = None,
+        max_retries: int = MAX_RETRIES,
+        trial_timeout: float | None = None,
+    ) -> None:
+        """Run trials of an objective here, until there are enough. Start it on several machines for more at once.
+
+        Args:
+            objective: as in `Study.optimize`, as are all the others but for these.
+            executor: where trials run, in place of worker processes; such as a `RayExecutor`.
+            total_trials: until the study has this many trials that were started, here or elsewhere; several
+                machines that start a last one at the same time may make one more each.
+
+        A trial that was taken from here is dropped with a warning in the log "luthier", does not count, and the run
+        goes on. On Ctrl-C the trials that run are queued again.
+
+        Raises:
+            ValueError, ObjectiveError, KeyboardInterrupt: as `Study.optimize`.
+            StorageError: the service does not answer any more.
+        """
+        from .remote_run import RemoteRun
+
+        if n_trials is not None and total_trials is not None:
+            raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
+        if trial_timeout is not None and executor is not None:
+            raise ValueError("trial_timeout kills worker processes of this machine: give n_jobs in place of executor")
+        self._stop.clear()
+        run = RemoteRun(
+            _Asked(self),
+            stop=self._stop,
+            n_trials=n_trials,
+            total_trials=total_trials,
+            timeout=timeout,
+            catch=catch if isinstance(catch, tuple) else (catch,),
+            callbacks=[lambda record, f=f: f(self, record) for f in callbacks],  # type: ignore[misc]
+            max_retries=max_retries,
+            show_progress_bar=show_progress_bar,
+        )
+        if executor is None and (n_jobs != 1 or trial_timeout is not None):
+            from ..executors.processes import ProcessExecutor
+
+            executor = ProcessExecutor(n_jobs, trial_timeout)
+        run.run(objective, executor or InlineExecutor())
+
+    def stop(self) -> None:
+        """Let `optimize` end once what runs is finished; for callbacks and other threads."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Renew no more, and close the connections."""
+        self._heartbeat.stop()
+        self._calls.close()
+
+    # -- leases
+
+    def _held(self) -> list[tuple[int, str]]:
+        return [(number, trial.token) for number, trial in self._running.copy().items()]
+
+    def _renew(self, number: int, token: str) -> None:
+        try:
+            self._call("POST", f"/v1/trials/{number}/heartbeat", {"token": token})
+        except StorageError:
+            raise
+        except LuthierError:  # taken, told or deleted: whoever runs it hears of it at its next call
+            self._forget(number, token)
+
+    def _forget(self, number: int, token: str) -> None:
+        """Hold an attempt no more; a later one of the same trial stays."""
+        trial = self._running.get(number)
+        if trial is not None and trial.token == token:
+            self._running.pop(number, None)
+
+
+class _Asked:
+    """What a run needs of its study: an `Asked`."""
+
+    def __init__(self, study: RemoteStudy) -> None:
+        self._study = study
+
+    def ask(self) -> Trial:
+        return self._study.ask()
+
+    def session(self, token: str) -> Session:
+        return _RemoteSession(self._study, token)
+
+    def finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
+        state = None if outcome.state is TrialState.COMPLETE else outcome.state
+        tell = partial(self._study._tell, trial.number, trial.token, params=outcome.params)
+        try:
+            return tell(outcome.values, state, outcome.constraints, outcome.error)
+        except ObjectiveError as error:
+            tell(None, TrialState.FAIL, outcome.constraints, str(error))
+            raise
+
+    def give_back(self, trial: Trial) -> None:
+        self._study._forget(trial.number, trial.token)
+        self._study._call("POST", f"/v1/trials/{trial.number}/give-back", {"token": trial.token})
+
+    def give_up(self, trial: Trial, error: str) -> None:
+        self._study._tell(trial.number, trial.token, None, TrialState.FAIL, (), error, None)
+
+    def trial(self, number: int) -> TrialRecord:
+        return _record(self._study._call("GET", f"/v1/trials/{number}"))
+
+    def counts(self) -> list[int]:
+        counts = self._study._call("GET", "/v1/study")["trials"]
+        return [counts[state.name] for state in TrialState]
+
+    def best(self) -> float | None:
+        best = self._study.best_trials if len(self._study.directions) == 1 else []
+        return best[0].value if best else None
+
+
+def fresh_id() -> str:
+    """An id that no other call has."""
+    return os.urandom(16).hex()
+
+
+def _sendable(error: str | None) -> str | None:
+    """A traceback as a service takes it: the end of one that is too long, without what JSON cannot carry."""
+    if error is None:
+        return None
+    return error.replace("\0", "\\0").encode("utf-8", "replace").decode()[-_MAX_ERROR:]
+
+
+def _record(data: Mapping[str, Any]) -> TrialRecord:
+    """The record of a trial's JSON."""
+    values = data["values"]
+    return TrialRecord(
+        number=data["number"],
+        state=TrialState[data["state"]],
+        params=data["params"],
+        values=None if values is None else tuple(values),
+        constraints=tuple(data["constraints"]),
+        reports=tuple((step, value) for step, value in data["reports"]),
+        attrs=data["attrs"],
+        error=data["error"],
+        created=data["created"],
+        started=data["started"],
+        finished=data["finished"],
+        retries=data["retries"],
+    )

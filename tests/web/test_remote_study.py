@@ -1,0 +1,411 @@
+"""RemoteStudy against the application in this process: the face of `Study`, and who may say what of a trial."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+import luthier as lt
+from luthier.errors import LeaseLost, ObjectiveError, SpaceError, StudyExists, StudyNotFound, TrialNotRunning
+from luthier.executors import InlineExecutor, Outcome
+from luthier.owners import owner_is_dead
+from luthier.space import Choice, Space
+from luthier.stores import Store
+from luthier.trial import TrialRecord, TrialState
+from luthier.web import client
+from luthier.web.connection import Connection
+from luthier.web.remote_run import RemoteRun
+from luthier.web.remote_study import RemoteStudy
+
+SPACE = Space({"x": lt.Float(-1, 1), "k": lt.Int(1, 4)})
+Reach = Callable[..., Connection]
+
+
+@pytest.fixture
+def create(reach: Reach) -> Callable[..., RemoteStudy]:
+    """Makes studies of the application in this process."""
+
+    def make(space: Space | None = SPACE, again: Space | None = None, **more: Any) -> RemoteStudy:
+        connection = reach()
+        body = {"name": "s", "sampler": "random", "seed": 1, "space": None if space is None else space.to_json()}
+        connection.call("POST", "/v1/studies", body | more)
+        return RemoteStudy(connection, "s", again)
+
+    return make
+
+
+# -- the face
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+def test_it_has_the_face_of_study(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    missing = public(lt.Study) - public(RemoteStudy) - set(vars(study))
+    assert missing == {"storage"}  # which is the service's
+    for method in ("ask", "tell", "enqueue_trial", "stop", "close", "set_user_attr"):
+        ours = inspect.signature(getattr(RemoteStudy, method)).parameters
+        theirs = inspect.signature(getattr(lt.Study, method)).parameters
+        assert set(theirs) <= set(ours) and list(ours)[: len(theirs)] == list(theirs), method
+    ours, theirs = (inspect.signature(kind.optimize).parameters for kind in (RemoteStudy, lt.Study))
+    assert set(theirs) - set(ours) == {"address", "resources"}
+    assert [p for p in ours if p in theirs] == [p for p in theirs if p in ours]
+
+
+def test_what_it_knows_is_what_the_study_knows(create: Callable[..., RemoteStudy], store: Store) -> None:
+    study = create(pruner="median", directions=["maximize"])
+    assert (study.direction, study.seed, study.sampler, study.pruner) == ("maximize", 1, "random", "median")
+    study.set_user_attr("why", {"a": [1, None]})
+    assert study.user_attrs == {"why": {"a": [1, None]}}
+    study.optimize(lambda t: t.suggest_float("x", -1, 1), 3)
+    here = lt.load_study("s", storage=store)
+    assert study.space == here.space and study.trials[0].params == here.trials[0].params
+    assert study.history.values.tolist() == here.history.values.tolist()
+    with pytest.raises(ValueError, match=r"the service's own"):
+        study.set_user_attr("luthier.web", {})
+    with pytest.raises(ObjectiveError, match="not JSON"):
+        study.set_user_attr("why", object())
+
+
+def test_a_space_that_is_shown_is_learned(create: Callable[..., RemoteStudy], store: Store) -> None:
+    def objective(trial: lt.Trial) -> float:
+        return trial.suggest_float("a" if trial.suggest_categorical("kind", ["a", "b"]) == "a" else "b", 0, 1)
+
+    study = create(None)
+    study.optimize(objective, 8)
+    assert study.space == lt.load_study("s", storage=store).space
+    assert {name for name in study.space.names if study.space.parameters[name].when is not None} == {"a", "b"}
+
+
+def test_choices_that_are_objects(create: Callable[..., RemoteStudy]) -> None:
+    space = Space({"f": Choice({"one": abs, "two": max})})
+    study = create(space, space)
+    study.optimize(lambda trial: float(trial.params["f"] in (abs, max)), 2)
+    assert study.best_value == 1.0 and study.best_params["f"] in (abs, max)
+    with pytest.raises(SpaceError, match="another space"):
+        RemoteStudy(study._calls, "s", SPACE)
+
+
+def test_fixed_values_come_with_the_trial(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    trial = study.ask({"x": 0.5})
+    assert trial.params["x"] == 0.5 and trial.params["k"] in range(1, 5)
+    with pytest.raises(SpaceError):
+        study.ask({"x": 5})
+    assert len(study.trials) == 1
+    study.enqueue_trial({"x": 0.5}, skip_if_exists=True)
+    assert len(study.trials) == 1
+    study.enqueue_trial({"x": 0.25}, {"why": "a guess"}, skip_if_exists=True)
+    assert study.trials[1].attrs == {"why": "a guess"}
+    study.close()
+
+
+def test_several_objectives_have_no_best_trial(create: Callable[..., RemoteStudy]) -> None:
+    study = create(directions=["minimize", "maximize"])
+    study.optimize(lambda t: (t.suggest_float("x", -1, 1), t.params["k"]), 5)
+    assert {len(t.values or ()) for t in study.best_trials} == {2}
+    for name in ("best_trial", "best_params", "best_value", "direction"):
+        with pytest.raises(ValueError, match="2 objectives"):
+            getattr(study, name)
+
+
+# -- optimize
+
+
+def test_callbacks_timeout_and_total(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    seen: list[tuple[Any, TrialRecord]] = []
+
+    def called(where: RemoteStudy, record: TrialRecord) -> None:
+        seen.append((where, record))
+        if record.number == 2:
+            where.stop()
+
+    study.optimize(lambda t: t.params["x"], 10, callbacks=[called])
+    assert [record for _, record in seen] == study.trials and {where for where, _ in seen} == {study}
+    assert len(seen) == 3
+    study.optimize(lambda t: t.params["x"], timeout=0)
+    assert len(study.trials) == 3
+    for _ in range(2):
+        study.optimize(lambda t: t.params["x"], total_trials=5)
+        assert len(study.trials) == 5
+    with pytest.raises(ValueError, match="not both"):
+        study.optimize(lambda t: 0.0, 1, total_trials=1)
+    with pytest.raises(ValueError, match="n_jobs"):
+        study.optimize(lambda t: 0.0, 1, trial_timeout=1, executor=InlineExecutor())
+    with pytest.raises(ValueError, match="n_jobs=0"):
+        study.optimize(lambda t: 0.0, 1, n_jobs=0)
+
+
+def test_the_progress_bar_counts_the_study(
+    create: Callable[..., RemoteStudy], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = create()
+    study.optimize(lambda t: 0.125, 2)
+    study.optimize(lambda t: 0.25, 2, show_progress_bar=True)
+    assert "4/4" in capsys.readouterr().err
+
+
+def test_worker_processes(create: Callable[..., RemoteStudy]) -> None:
+    study = create(None, pruner="median")
+
+    def objective(trial: lt.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("half", x / 2)
+        trial.set_constraints([x - 2])
+        trial.report(x, step=1)
+        assert not trial.should_prune()
+        if trial.number == 1:
+            raise ArithmeticError("by chance")
+        return x
+
+    study.optimize(objective, 4, n_jobs=2, catch=ArithmeticError)
+    trials = study.trials
+    assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    for t in trials:
+        x = t.params["x"]
+        assert isinstance(x, float) and t.attrs == {"half": x / 2} and t.reports == ((1, x),)
+        assert t.constraints == (x - 2,)
+    assert "by chance" in (trials[1].error or "")
+
+
+def test_a_worker_that_dies_costs_its_training_and_one_that_always_dies_fails(
+    create: Callable[..., RemoteStudy],
+) -> None:
+    study = create()
+
+    def dies(trial: lt.Trial) -> float:
+        import os
+
+        os._exit(3)
+
+    study.optimize(dies, 1, trial_timeout=60, max_retries=1)
+    (record,) = study.trials
+    assert (record.state, record.retries) == (TrialState.FAIL, 1)
+    assert "died" in (record.error or "") and "2 times" in (record.error or "")
+
+
+def test_what_is_no_result_fails_and_is_raised_unless_caught(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    with pytest.raises(ObjectiveError, match="None"):
+        study.optimize(lambda t: None, 1)
+    study.optimize(lambda t: None, 2, catch=ObjectiveError)
+    assert [t.state for t in study.trials] == [TrialState.FAIL] * 3
+
+
+def test_a_long_or_odd_traceback_is_told_all_the_same(create: Callable[..., RemoteStudy]) -> None:
+    def objective(trial: lt.Trial) -> float:
+        raise ArithmeticError("\0\ud800" + "x" * 200_000 + "the end")
+
+    study = create()
+    study.optimize(objective, 1, catch=ArithmeticError)
+    assert (study.trials[0].error or "").rstrip().endswith("the end")
+    trial = study.ask()
+    study.tell(trial, state=TrialState.FAIL, error="a\0b\ud800c")
+    assert study.trials[1].error == "a\\0b?c"
+    study.close()
+
+
+def test_infinite_and_nan_reports_are_kept(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    trial = study.ask()
+    for step, value in enumerate((float("inf"), float("nan"), float("-inf"))):
+        trial.report(value, step)
+    assert str(study.trials[0].reports) == "((0, inf), (1, nan), (2, -inf))"
+    study.close()
+
+
+# -- who may say what of a trial
+
+
+def test_an_owner_that_was_too_late_changes_nothing_of_the_next_run(
+    create: Callable[..., RemoteStudy], reach: Reach, store: Store
+) -> None:
+    """A worker whose lease was lost says all that it can: every call is refused, the next attempt is untouched."""
+    late, next_owner = create(None, pruner="median"), RemoteStudy(reach(), "s")
+    trial = late.ask()
+    assert store.requeue("s", trial.number, trial.token)
+
+    def says(trial: lt.Trial) -> list[Callable[[], Any]]:
+        return [
+            lambda: trial.report(9.0, step=9),
+            lambda: trial.should_prune(),
+            lambda: trial.set_user_attr("whose", "late"),
+            lambda: trial.suggest_float("y", 0, 1),
+            lambda: late.tell(trial, 9.0),
+            lambda: late.tell(trial, state=TrialState.FAIL, error="late"),
+        ]
+
+    for say in says(trial):  # it waits
+        with pytest.raises(LeaseLost):
+            say()
+    again = next_owner.ask()
+    assert (again.number, again.token != trial.token) == (trial.number, True)
+    trial._steps.clear()
+    for say in says(trial):  # it runs
+        with pytest.raises(LeaseLost):
+            say()
+    with pytest.raises(TrialNotRunning):  # a number is not enough
+        late.tell(trial.number, 9.0)
+    with pytest.raises(LeaseLost):
+        late.tell(trial.number, 9.0, token=trial.token)
+    again.set_user_attr("whose", "next")
+    next_owner.tell(again, 1.0)
+    again.set_user_attr("after", "all")
+    with pytest.raises(LeaseLost):  # it is told
+        trial.set_user_attr("whose", "late")
+    (record,) = late.trials
+    assert (record.value, record.reports, record.attrs) == (1.0, (), {"whose": "next", "after": "all"})
+    late.close()
+    next_owner.close()
+
+
+def test_a_run_drops_what_it_lost_and_goes_on(
+    create: Callable[..., RemoteStudy], store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = create()
+    lost = threading.Event()
+
+    def objective(trial: lt.Trial) -> float:
+        if not lost.is_set():
+            lost.set()
+            assert store.requeue("s", trial.number, trial.token)
+        return float(trial.number)
+
+    with caplog.at_level(logging.WARNING, "luthier"):
+        study.optimize(objective, 2)
+    assert "result dropped" in caplog.text
+    assert [(t.value, t.retries) for t in study.trials] == [(0.0, 1), (1.0, 0)]
+
+
+def test_an_attempt_that_comes_back_waits_for_the_old_one_to_end() -> None:
+    """Workers name a trial by its number, so two attempts of one trial never run side by side here."""
+
+    class Study:
+        def __init__(self) -> None:
+            self.asked = 0
+            self.said: list[tuple[str, int]] = []
+
+        def ask(self) -> Any:
+            self.asked += 1
+            return lt.Trial(0, f"token-{self.asked}", None, {}, {}, SPACE)  # type: ignore[arg-type]
+
+        def session(self, token: str) -> Any:
+            return SimpleNamespace(report=lambda number, step, value: self.said.append((token, step)))
+
+        def finish(self, trial: lt.Trial, outcome: Outcome) -> TrialRecord:
+            if trial.token == "token-1":
+                raise LeaseLost("too late")
+            return TrialRecord(0, TrialState.COMPLETE)
+
+    study = Study()
+    options: dict[str, Any] = {"total_trials": None, "timeout": None, "catch": (), "callbacks": ()}
+    run = RemoteRun(
+        study,  # type: ignore[arg-type]
+        stop=threading.Event(),
+        n_trials=2,
+        max_retries=3,
+        show_progress_bar=False,
+        **options,
+    )
+    old = run.next()
+    got: list[Any] = []
+    waiting = threading.Thread(target=lambda: got.append(run.next()))
+    waiting.start()
+    while study.asked < 2:
+        time.sleep(0.001)
+    run.report(0, 1, 0.5)
+    assert old is not None and not got
+    run.done(old, Outcome(TrialState.COMPLETE, 0.0, {}))
+    waiting.join()
+    run.report(0, 2, 0.5)
+    run.done(got[0], Outcome(TrialState.COMPLETE, 0.0, {}))
+    assert study.said == [("token-1", 1), ("token-2", 2)]
+    with pytest.raises(LeaseLost):
+        run.report(0, 3, 0.5)
+    assert run.next() is not None  # the dropped one did not count
+
+
+def test_trials_of_clients_are_not_the_service_s_own(create: Callable[..., RemoteStudy], store: Store) -> None:
+    """A service that was killed and started again must not make its clients' trials those of a dead process."""
+    study = create()
+    study.ask()
+    assert study.trials[0].state is TrialState.RUNNING
+    (record,) = store.changes("s", 0)[1]
+    assert record.owner == "a client of the service" and not owner_is_dead(record.owner)
+    study.close()
+
+
+# -- the way to a study
+
+
+class LosesOneReply(httpx.BaseTransport):
+    """The service gets the first request; its reply is lost."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.lost = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        reply = self._inner.handle_request(request)
+        if not self.lost:
+            self.lost = True
+            raise httpx.ReadError("the connection was dropped", request=request)
+        return reply
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch, reach: Reach) -> Callable[[httpx.BaseTransport | None], list[Any]]:
+    """Sends what `connect` and `create_study` open through a transport; the tokens that were given."""
+
+    def set_up(transport: httpx.BaseTransport | None) -> list[Any]:
+        tokens: list[Any] = []
+
+        def made(url: str, token: str | None, retry_seconds: float) -> Connection:
+            tokens.append(token)
+            return reach(transport)
+
+        monkeypatch.setattr("luthier.web.connection.Connection", made)
+        return tokens
+
+    return set_up
+
+
+def test_a_study_whose_reply_was_lost_is_made_once(app: Any, through: Any, in_process: Any) -> None:
+    through(LosesOneReply(in_process(app)._transport))
+    study = client.create_study("http://127.0.0.1:8000", None, "s", space=SPACE, direction="maximize")
+    assert (study.name, study.direction) == ("s", "maximize")
+    with pytest.raises(StudyExists):
+        client.create_study("http://127.0.0.1:8000", None, "s", space=SPACE)
+    again = client.create_study(
+        "http://127.0.0.1:8000", None, "s", space=SPACE, load_if_exists=True, direction="maximize"
+    )
+    assert again.name == "s"
+    with pytest.raises(ValueError, match="not both"):
+        client.create_study("http://127.0.0.1:8000", direction="maximize", directions=["minimize"])
+
+
+def test_connect_finds_the_only_study_and_the_token(
+    create: Callable[..., RemoteStudy], through: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = through(None)
+    with pytest.raises(StudyNotFound, match="0 studies: none"):
+        lt.connect("http://127.0.0.1:8000")
+    study = create()
+    monkeypatch.setenv("LUTHIER_TOKEN", "from-the-environment")
+    assert lt.connect("http://127.0.0.1:8000").name == "s"
+    assert lt.connect("http://127.0.0.1:8000", "given", "s").name == "s"
+    assert tokens == [None, "from-the-environment", "given"]
+    study._calls.call("POST", "/v1/studies", {"name": "t", "sampler": "random"})
+    with pytest.raises(StudyNotFound, match="'s', 't'"):
+        lt.connect("http://127.0.0.1:8000")
