@@ -17,7 +17,6 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -54,14 +53,14 @@ MAX_RETRIES = 3
 _FLUSH_SECONDS = 1.0
 
 
-@dataclass
 class _Running:
     """What the engine keeps of a trial that it asked for."""
 
-    trial: Trial
-    unsaved: list[tuple[int, float]] = field(default_factory=list)
-    saved_at: float = 0.0
-    held: bool = True  # False once its lease is another's business
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.unsaved: list[tuple[int, float]] = []
+        self.saved_at = time.monotonic()
+        self.held = True  # False once its lease is another's business
 
 
 class Engine:
@@ -146,26 +145,24 @@ class Engine:
                 self._take(records)
 
     def _take(self, records: list[TrialRecord]) -> None:
-        if self.declared is None:
-            known = self._growing.domains
-            if any(name not in known for record in records for name in record.params):
-                for name, data in self.store.study(self.name).parameters.items():
-                    if name not in known:
-                        self._growing.meet(name, domain_from_json(data))
-        fresh = []
+        known, fresh = self.history.records, []
         for record in records:
             i = record.number
-            old = self.history.records[i] if i < len(self.history) else None
+            old = known[i] if i < len(known) else None
             if old is None or (old is not record and not old.state.is_finished):
                 running = self._running.get(i)
                 if running is not None and record.state is TrialState.RUNNING and running.trial.token == record.token:
                     continue  # this process knows more of it than the store does
                 fresh.append(record)
+        if not fresh:
+            return
+        if self.declared is None and any(record.params.keys() - self._growing.domains for record in fresh):
+            for name, data in self.store.study(self.name).parameters.items():
+                if name not in self._growing.domains:
+                    self._growing.meet(name, domain_from_json(data))
         self._put(fresh)
 
     def _put(self, records: list[TrialRecord]) -> None:
-        if not records:
-            return
         self.history.put(records)
         if self.declared is None:
             self._growing.learn([r.params for r in records if r.state is TrialState.COMPLETE])
@@ -207,14 +204,14 @@ class Engine:
                 record.number,
                 record.token,
                 self,
-                dict(record.params),
+                record.params,
                 self._growing.domains,
                 self.declared,
                 fixed_names,
             )
             if client is not None:
                 return trial
-            self._running[record.number] = _Running(trial, saved_at=time.monotonic())
+            self._running[record.number] = _Running(trial)
             if self._heartbeat is not None:
                 self._heartbeat.start()
             return trial

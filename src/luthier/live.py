@@ -52,7 +52,7 @@ class Trial:
         number: int,
         token: str,
         session: Session,
-        suggested: Configuration,
+        suggested: Mapping[str, Label],
         domains: Mapping[str, Domain],
         space: Space | None,
         fixed: frozenset[str] = frozenset(),
@@ -62,16 +62,19 @@ class Trial:
         self.constraints: tuple[float, ...] = ()
         self._session = session
         self._suggested = suggested  # for all parameters known when the trial was asked for
-        self._domains = domains  # the study's present domains, to compare with what the objective says
+        self._domains = domains if space is None else space.parameters  # of what may be handed out
         self._fixed = fixed  # names whose values were enqueued
         self._space = space  # the declared space; None where the objective defines it
-        self._used: Configuration = dict(suggested) if space is not None else {}
-        self._met: dict[str, Domain] = {}
+        self._values: Configuration = dict(suggested)  # what may be handed out
+        for name in fixed if space is None else ():
+            self._values.pop(name, None)  # not before it was checked against what the objective asks for
+        self._met: dict[str, Domain] = {}  # what the objective asked for
         self._steps: set[int] = set()
 
     def ticket(self) -> tuple[Any, ...]:
         """What `from_ticket` makes the same trial of in another process."""
-        return self.number, self.token, self._suggested, dict(self._domains), self._space, self._fixed
+        domains = dict(self._domains) if self._space is None else {}
+        return self.number, self.token, dict(self._suggested), domains, self._space, self._fixed
 
     @staticmethod
     def from_ticket(ticket: tuple[Any, ...], session: Session) -> Trial:
@@ -88,15 +91,13 @@ class Trial:
     def params(self) -> dict[str, Any]:
         """Values by name: of the whole configuration in a declared space, else of those suggested so far."""
         if self._space is not None:
-            return self._space.restore(self._used)
-        return {
-            name: self._met[name].restored(label) if name in self._met else label for name, label in self._used.items()
-        }
+            return self._space.restore(self._values)
+        return {name: domain.restored(self._values[name]) for name, domain in self._met.items()}
 
     @property
     def stored_params(self) -> Configuration:
         """The same as they are stored: labels in place of objects."""
-        return dict(self._used)
+        return dict(self._values) if self._space is not None else {name: self._values[name] for name in self._met}
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -114,8 +115,9 @@ class Trial:
             and known.high == high
             and known.log == log
             and known.step == step
-            and (value := self._ready(name, known)) is not None
+            and (value := self._values.get(name)) is not None
         ):
+            self._met[name] = known
             return value  # type: ignore[return-value]
         return self._suggest(name, Float(low, high, log=log, step=step))  # type: ignore[no-any-return]
 
@@ -128,8 +130,9 @@ class Trial:
             and known.high == high
             and known.log == log
             and known.step == step
-            and (value := self._ready(name, known)) is not None
+            and (value := self._values.get(name)) is not None
         ):
+            self._met[name] = known
             return value  # type: ignore[return-value]
         return self._suggest(name, Int(low, high, log=log, step=step))  # type: ignore[no-any-return]
 
@@ -149,24 +152,14 @@ class Trial:
             raise SpaceError(f"parameter {name!r} has no domain: the study declares no space, so give one here")
         return self._declared(name)
 
-    def _ready(self, name: str, known: Domain) -> Label:
-        """The stored value of a number if there is one already, with what was suggested counted as used."""
-        value = self._used.get(name)
-        if value is None and self._space is None and name not in self._fixed:
-            value = self._suggested.get(name)
-            if value is not None:
-                self._used[name] = value
-                self._met[name] = known
-        return value
-
     def _declared(self, name: str) -> Any:
         assert self._space is not None
         if name not in self._space:
             raise SpaceError(f"parameter {name!r} is not in the study's space: it has {', '.join(self._space.names)}")
-        if name not in self._used:
+        if name not in self._values:
             when = self._space.parameters[name].when
             raise SpaceError(f"parameter {name!r} is inactive in this trial (when={when!r}): ask for it only then")
-        return self._space.parameters[name].restored(self._used[name])
+        return self._space.parameters[name].restored(self._values[name])
 
     def _suggest(self, name: str, domain: Domain) -> Any:
         if self._space is not None:
@@ -179,7 +172,7 @@ class Trial:
         if before is not None:
             if before != domain:
                 raise SpaceError(f"trial {self.number} asks for {name!r} twice, as {before!r} and as {domain!r}")
-            return domain.restored(self._used[name])
+            return domain.restored(self._values[name])
         label = self._suggested.get(name, _NOTHING)
         if name in self._fixed:
             try:
@@ -190,7 +183,7 @@ class Trial:
         elif label is _NOTHING or domain != self._domains.get(name):
             label = self._session.suggest_new(self.number, name, domain)
         self._met[name] = domain
-        self._used[name] = label
+        self._domains, self._values[name] = {**self._domains, name: domain}, label
         return domain.restored(label)
 
     # -- results on the way
@@ -266,12 +259,15 @@ def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
     if isinstance(values, str | bytes | bool):
         raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number")
     try:
-        numbers = (float(values),) if not isinstance(values, Sequence) else tuple(float(x) for x in values)
+        if isinstance(values, float) or not isinstance(values, Sequence):  # the usual case first
+            numbers: tuple[float, ...] = (float(values),)
+        else:
+            numbers = tuple(map(float, values))
     except (TypeError, ValueError):
         raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number") from None
     if len(numbers) != count:
         raise ObjectiveError(f"trial {number} has {len(numbers)} values: the study has {count} objectives")
-    if any(x in (float("inf"), float("-inf")) for x in numbers):
+    if any(map(math.isinf, numbers)):
         raise ObjectiveError(
             f"trial {number} has the value {numbers if count > 1 else numbers[0]}: infinite values are refused; "
             "return NaN, or raise, if the trial failed, or a large finite number"

@@ -26,16 +26,12 @@ class Streams:
     def __init__(self, seed: int) -> None:
         self._bits = np.random.Philox(key=seed % 2**128)
         self._generator = np.random.Generator(self._bits)
-        self._state = self._bits.state
+        self._state = self._bits.state  # a fresh generator's: nothing is buffered
 
     def of_trial(self, number: int, name: str = "") -> np.random.Generator:
         """The stream of a trial; with a parameter's name, one of its own for that parameter."""
         counter = self._state["state"]["counter"]
-        counter[0] = 0
-        counter[1] = 0
         counter[2] = zlib.crc32(name.encode()) if name else 0
         counter[3] = number
-        self._state["buffer_pos"] = 4
-        self._state["has_uint32"] = 0
         self._bits.state = self._state
         return self._generator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
@@ -211,7 +212,7 @@ class Study:
             last = reports[-1][1] if reports and len(self.directions) == 1 else None
             return Result(state, (last,) if last is not None and np.isfinite(last) else None, constraints, error)
         numbers = check_values(number, values, len(self.directions))
-        if any(x != x for x in numbers):
+        if any(map(math.isnan, numbers)):
             return Result(TrialState.FAIL, None, constraints, error or f"the objective returned {values}: NaN fails")
         return Result(state or TrialState.COMPLETE, numbers, constraints, error)
 

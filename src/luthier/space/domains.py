@@ -62,8 +62,8 @@ def _constant(value: _N, _: float) -> _N:
 
 
 def _line(low: float, high: float, u: float) -> float:
-    x = low * (1 - u) + high * u
-    return low if u <= 0 or x < low else high if u >= 1 or x > high else x
+    x = low * (1 - u) + high * u  # exactly low at 0, high at 1
+    return low if x < low else high if x > high else x
 
 
 def _log_line(low: float, high: float, log_low: float, width: float, u: float) -> float:

@@ -45,7 +45,7 @@ class GrowingSpace:
             return False
         if known is not None:
             _check_same_kind(name, known, domain)
-        self.domains[name] = domain
+        self.domains = {**self.domains, name: domain}  # a new one: trials hold the old
         self._rebuild()
         return True
 
