@@ -8,7 +8,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 # one BLAS thread in each test process: the tests themselves run in parallel
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test lint bench bench-race bench-peers data browser servers crash clean
+.PHONY: env demo test lint bench bench-stores bench-race bench-peers data browser servers crash clean
 
 env: $(STAMP)
 
@@ -37,6 +37,10 @@ crash: env
 
 bench: env
 	$(BIN)/python bench/overhead.py
+
+# the stores beside Optuna's: make bench-stores ARGS="--only sqlite load"
+bench-stores: env
+	PYTHONPATH=bench $(BIN)/python -m stores $(ARGS)
 
 # tuners against each other: make bench-race ARGS="--peers luthier optuna-tpe --problems hpolib --seeds 5 --trials 50"
 # other commands: make bench-race RACE=table (or check, list)

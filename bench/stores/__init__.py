@@ -1,0 +1,1 @@
+"""What the stores cost: Luthier's beside Optuna's, in one run on one machine."""
