@@ -203,3 +203,39 @@ def test_what_cannot_be_is_422_with_a_reason(http: httpx.Client, body: dict[str,
     assert reply.status_code == 422
     assert set(reply.json()) == {"error", "message"} and reply.json()["message"]
     assert http.get("/v1/studies").json() == []
+
+
+def test_the_same_client_makes_a_study_once(http: httpx.Client) -> None:
+    body = {"name": "s", "sampler": "random", "client": "maker-01"}
+    first, again = (http.post("/v1/studies", json=body) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201) and first.json() == again.json()
+    other = http.post("/v1/studies", json=body | {"client": "maker-02"})
+    assert (other.status_code, other.json()["error"]) == (409, "StudyExists")
+
+
+def test_fixed_params_are_asked_for_once_per_client(http: httpx.Client) -> None:
+    create(http)
+    body = {"client": "client-01", "params": {"x": 0.25}}
+    for _ in range(2):
+        reply = http.post("/v1/ask", params=S, json=body).json()
+        assert (reply["number"], reply["params"]["x"]) == (0, 0.25)
+    assert http.get("/v1/trials", params=S).json()["total"] == 1
+
+
+def test_attributes_that_nobody_could_read_are_refused(http: httpx.Client) -> None:
+    create(http)
+    ask(http)
+    deep: Any = 1
+    for _ in range(60):
+        deep = [{"a": deep}]
+    reply = http.post("/v1/trials/0/attrs", params=S, json={"attrs": {"deep": deep}})
+    assert reply.status_code == 422 and "nested" in reply.json()["message"]
+    assert http.post("/v1/study/attrs", params=S, json={"attrs": {"deep": deep}}).status_code == 422
+    assert http.post("/v1/study/attrs", params=S, json={"attrs": {"luthier.web": 1}}).status_code == 422
+    assert http.get("/v1/study", params=S).json()["attrs"] == {}
+
+
+def test_where_the_storage_is_stays_untold(http: httpx.Client) -> None:
+    create(http)
+    for reply in (http.get("/v1/study", params={"study": "no"}), http.post("/v1/studies", json={"name": "s"})):
+        assert reply.status_code in (404, 409) and " in " not in reply.json()["message"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from luthier.cli.app import app
+from luthier.errors import LuthierError
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,17 @@ def test_the_storage_is_whole_after_an_orderly_end(serve: Callable[..., Any], tm
     server.process.terminate()
     server.process.wait()
     assert serve(tmp_path / "s.journal").url
+
+
+def test_a_port_that_is_taken_is_said_before_there_is_a_token(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["serve", str(tmp_path / "s.db"), "--port", port], env={"LUTHIER_TOKEN": ""})
+    assert isinstance(result.exception, LuthierError) and "token" not in result.output
+    assert str(result.exception) == (
+        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another --port or --host"
+    )
+    result = CliRunner().invoke(app, ["serve", str(tmp_path / "s.db"), "--host", "no.such.host.invalid"])
+    assert isinstance(result.exception, LuthierError) and "no.such.host.invalid port 8000" in str(result.exception)
+    result = CliRunner().invoke(app, ["serve", str(tmp_path / "no" / "s.db")])
+    assert isinstance(result.exception, LuthierError) and "token" not in result.output

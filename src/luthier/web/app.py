@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Path, Query
+from fastapi import Depends, FastAPI, Path, Query
 from fastapi.responses import Response
-from pydantic import BaseModel
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from .._version import __version__
@@ -29,32 +29,49 @@ from .models import (
     TokenBody,
     TrialAttrsBody,
 )
+from .replies import (
+    AskReply,
+    LeaseReply,
+    MadeReply,
+    Nothing,
+    Problem,
+    PruneReply,
+    QueuedReply,
+    StudyDetails,
+    StudyReply,
+    TrialPage,
+    TrialReply,
+    ValueReply,
+)
 from .security import Guard
 from .studies import Studies
 
-
-class _Error(BaseModel):
-    """What is said when something is wrong."""
-
-    error: str
-    message: str
-
-
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": _Error, "description": "not JSON"},
-    401: {"model": _Error, "description": "no token, or a wrong one"},
-    403: {"model": _Error, "description": "a Host or an Origin that is not served"},
-    404: {"model": _Error, "description": "no such study or trial"},
-    409: {"model": _Error, "description": "the study exists; the trial is not running, or was told otherwise"},
-    410: {"model": _Error, "description": "the trial is another owner's by now"},
-    413: {"model": _Error, "description": "the body is too large"},
-    415: {"model": _Error, "description": "the body is not application/json"},
-    422: {"model": _Error, "description": "input that cannot be right"},
-    503: {"model": _Error, "description": "the storage is busy: try again after Retry-After seconds"},
+    400: {"model": Problem, "description": "not JSON"},
+    401: {"model": Problem, "description": "no token, or a wrong one"},
+    403: {"model": Problem, "description": "a Host or an Origin that is not served"},
+    404: {"model": Problem, "description": "no such study or trial"},
+    409: {"model": Problem, "description": "the study exists; the trial is not running, or was told otherwise"},
+    410: {"model": Problem, "description": "the trial is another owner's by now"},
+    413: {"model": Problem, "description": "the body is too large"},
+    415: {"model": Problem, "description": "the body is not application/json"},
+    422: {"model": Problem, "description": "input that cannot be right"},
+    503: {"model": Problem, "description": "the storage is busy: try again after Retry-After seconds"},
 }
 
+_WAS_THERE: dict[int | str, dict[str, Any]] = {200: {"model": MadeReply, "description": "the study was there"}}
+
+_DESCRIPTION = """
+Make a study, `ask` for a trial, run it with its `params`, `report` on the way if you like, `tell` its result.
+
+* Studies are named in the query (`?study=NAME`): a name may hold slashes and dots.
+* Every call may be sent again when its reply was lost: a `client` id or the trial's `token` makes the second harmless.
+* A trial is yours for `lease` seconds from your last call about it. Then it may go to another, and your token to 410.
+* Errors are `{"error": KIND, "message": TEXT}`. NaN and the infinities, which JSON lacks, are `{"$float": "nan"}`.
+"""
+
 StudyName = Annotated[Name, Query(alias="study", description="the name of the study")]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="the number of the trial")]
+Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="the number of the trial", examples=[0])]
 
 
 def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> ASGIApp:
@@ -65,8 +82,22 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
         token: what clients must send; None lets everybody in.
         hosts: names under which the service may be called, beside those of the loopback.
     """
+    scheme = HTTPBearer(auto_error=False, description="what `luthier serve` printed, or was given")  # Guard checks it
     app = FastAPI(
-        title="Luthier", version=__version__, docs_url=None, redoc_url=None, responses=_ERRORS, redirect_slashes=False
+        title="Luthier",
+        summary="Hyperparameter studies over HTTP: ask for a trial, run it, tell its result.",
+        description=_DESCRIPTION,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        responses=_ERRORS,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        dependencies=[] if token is None else [Depends(scheme)],
+        openapi_tags=[
+            {"name": "studies", "description": "What is searched, and what was found."},
+            {"name": "trials", "description": "From ask to tell."},
+        ],
     )
     add_error_answers(app)
     studies = Studies(store)
@@ -76,18 +107,18 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
 
 
 def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
-    @app.get("/v1/studies", response_model=list[dict[str, Any]])
+    @app.get("/v1/studies", tags=["studies"], response_model=list[StudyReply])
     def list_studies() -> Response:
         """All studies, oldest first."""
         return answer([study_json(record) for record in studies.store.studies()])
 
-    @app.post("/v1/studies", response_model=dict[str, Any], status_code=201, responses={200: {}})
+    @app.post("/v1/studies", tags=["studies"], response_model=MadeReply, status_code=201, responses=_WAS_THERE)
     def create_study(body: CreateBody) -> Response:
         """Make a study: 201 if it is new, 200 if it was there and load_if_exists is true."""
         served, is_new = studies.create(body)
         return answer(study_json(served.record) | served.settings, 201 if is_new else 200)
 
-    @app.get("/v1/study", response_model=dict[str, Any])
+    @app.get("/v1/study", tags=["studies"], response_model=StudyDetails)
     def get_study(name: StudyName) -> Response:
         """One study, with the number of its trials by state."""
         served = studies.get(name)
@@ -96,7 +127,7 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
         found = {"trials": counts, "lease": served.engine.lease}
         return answer(study_json(studies.store.study(name)) | served.settings | found)
 
-    @app.post("/v1/study/attrs", response_model=dict[str, Any])
+    @app.post("/v1/study/attrs", tags=["studies"], response_model=Nothing)
     def set_study_attrs(name: StudyName, body: AttrsBody) -> Response:
         """Attach JSON values to a study."""
         if SETTINGS in body.attrs:
@@ -106,13 +137,13 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
         studies.store.set_study_attrs(name, body.attrs)
         return answer({})
 
-    @app.delete("/v1/study", response_model=dict[str, Any])
+    @app.delete("/v1/study", tags=["studies"], response_model=Nothing)
     def delete_study(name: StudyName) -> Response:
         """Remove a study with its trials."""
         studies.delete(name)
         return answer({})
 
-    @app.get("/v1/best", response_model=list[dict[str, Any]])
+    @app.get("/v1/best", tags=["studies"], response_model=list[TrialReply])
     def best_trials(name: StudyName) -> Response:
         """The best trial, or the Pareto front of several objectives; empty before the first result."""
         study = studies.get(name).study
@@ -124,7 +155,7 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
 
 
 def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
-    @app.get("/v1/trials", response_model=dict[str, Any])
+    @app.get("/v1/trials", tags=["trials"], response_model=TrialPage)
     def list_trials(
         name: StudyName,
         start: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
@@ -136,14 +167,14 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         following = start + limit if start + limit < len(trials) else None
         return answer({"trials": [trial_json(record) for record in page], "next": following, "total": len(trials)})
 
-    @app.get("/v1/trials/{number}", response_model=dict[str, Any])
+    @app.get("/v1/trials/{number}", tags=["trials"], response_model=TrialReply)
     def get_trial(name: StudyName, number: Number) -> Response:
         """One trial."""
         served = studies.get(name)
         served.engine.sync()
         return answer(trial_json(served.engine.record(number)))
 
-    @app.post("/v1/ask", response_model=dict[str, Any])
+    @app.post("/v1/ask", tags=["trials"], response_model=AskReply)
     def ask(name: StudyName, body: AskBody) -> Response:
         """Start a trial and own it for `lease` seconds: a queued one if there is one, else a new one."""
         engine = studies.get(name).engine
@@ -163,12 +194,12 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         }
         return answer(found)
 
-    @app.post("/v1/enqueue", response_model=dict[str, Any])
+    @app.post("/v1/enqueue", tags=["trials"], response_model=TrialReply)
     def enqueue(name: StudyName, body: EnqueueBody) -> Response:
         """Queue a trial with some values fixed."""
         return answer(trial_json(studies.get(name).engine.enqueue(body.params, body.attrs, body.client)))
 
-    @app.post("/v1/trials/{number}/tell", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/tell", tags=["trials"], response_model=TrialReply)
     def tell(name: StudyName, number: Number, body: TellBody) -> Response:
         """Finish a trial; durable when this is answered. The same result may be told again."""
         served = studies.get(name)
@@ -187,33 +218,33 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         )
         return answer(trial_json(record))
 
-    @app.post("/v1/trials/{number}/report", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/report", tags=["trials"], response_model=Nothing)
     def report(name: StudyName, number: Number, body: ReportBody) -> Response:
         """Take an intermediate value and renew the lease."""
         value = float("nan") if body.value is None else float(body.value)
         studies.get(name).hold(number, body.token, ((body.step, value),))
         return answer({})
 
-    @app.post("/v1/trials/{number}/should-prune", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/should-prune", tags=["trials"], response_model=PruneReply)
     def should_prune(name: StudyName, number: Number, body: TokenBody) -> Response:
         """Whether the trial should stop now; renews the lease."""
         return answer({"prune": studies.get(name).should_prune(number, body.token)})
 
-    @app.post("/v1/trials/{number}/heartbeat", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/heartbeat", tags=["trials"], response_model=LeaseReply)
     def heartbeat(name: StudyName, number: Number, body: TokenBody) -> Response:
         """Renew the lease: at least three times in its length."""
         served = studies.get(name)
         served.hold(number, body.token)
         return answer({"lease": served.engine.lease})
 
-    @app.post("/v1/trials/{number}/give-back", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/give-back", tags=["trials"], response_model=QueuedReply)
     def give_back(name: StudyName, number: Number, body: TokenBody) -> Response:
         """Queue a running trial again with its parameters; false if the token is not the present one."""
         engine = studies.get(name).engine
         engine.record(number)
         return answer({"queued": engine.give_back(number, body.token)})
 
-    @app.post("/v1/trials/{number}/suggest", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/suggest", tags=["trials"], response_model=ValueReply)
     def suggest(name: StudyName, number: Number, body: SuggestBody) -> Response:
         """A value for a parameter that was not in `params`, in a study that declares no space."""
         served = studies.get(name)
@@ -223,7 +254,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         value = served.engine.suggest_new(number, body.name, domain_from_json(body.domain.model_dump()))
         return answer({"value": value})
 
-    @app.post("/v1/trials/{number}/attrs", response_model=dict[str, Any])
+    @app.post("/v1/trials/{number}/attrs", tags=["trials"], response_model=Nothing)
     def set_trial_attrs(name: StudyName, number: Number, body: TrialAttrsBody) -> Response:
         """Attach JSON values to a trial; with the token of an attempt, only while the trial is that attempt's."""
         studies.get(name).set_attrs(number, body.token, body.attrs)

@@ -4,20 +4,63 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SETTINGS = "luthier.web"
 """The attribute of a study that keeps the names of its sampler and its pruner, and the id of the call that made it."""
 
 _BIG = 2**53  # whole numbers beyond which JSON readers disagree
+_MAX_DEPTH = 50
 
+Direction: TypeAlias = Literal["minimize", "maximize"]
+State: TypeAlias = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Whole: TypeAlias = Annotated[int, Field(ge=-_BIG, le=_BIG)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Text: TypeAlias = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Scalar: TypeAlias = bool | Whole | Number | Text | None
-ClientId: TypeAlias = Annotated[str, Field(min_length=8, max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
-Token: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+ClientId: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=8,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="an id of this call, of your making: sent again after a lost reply, it changes nothing",
+        examples=["host1-000001"],
+    ),
+]
+Token: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="of the attempt, from `ask`",
+        examples=["769142c96bc87cad"],
+    ),
+]
+Params: TypeAlias = Annotated[dict[Name, Scalar], Field(examples=[{"lr": 0.003, "act": "relu"}])]
+
+
+def _shallow(attrs: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = list(attrs.values())
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, list | dict)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level:
+        raise ValueError(f"attributes may be nested {_MAX_DEPTH} deep")
+    return attrs
+
+
+Attrs: TypeAlias = Annotated[
+    dict[Name, Any],
+    AfterValidator(_shallow),
+    Field(description="JSON values by name, nested 50 deep at most", examples=[{"host": "tuner-3", "gpus": [0, 1]}]),
+]
 
 
 class _Body(BaseModel):
@@ -25,12 +68,15 @@ class _Body(BaseModel):
 
 
 class _DomainBody(_Body):
-    default: Scalar = None
-    when: Text | dict[Name, list[Scalar]] | None = None
+    default: Annotated[Scalar, Field(description="tried first")] = None
+    when: Annotated[
+        Text | dict[Name, list[Scalar]] | None,
+        Field(description="the parameter is there only then", examples=["depth > 1", {"optimizer": ["sgd"]}]),
+    ] = None
 
 
 class FloatBody(_DomainBody):
-    """A `Float`."""
+    """A number in [low, high]."""
 
     type: Literal["float"]
     low: Number
@@ -50,7 +96,7 @@ class IntBody(_DomainBody):
 
 
 class ChoiceBody(_DomainBody):
-    """A `Choice` or an `Ordinal`; choices are JSON scalars."""
+    """One of some values; those of an ordinal have an order."""
 
     type: Literal["choice", "ordinal"]
     choices: Annotated[list[Scalar], Field(min_length=1, max_length=10_000)]
@@ -60,54 +106,72 @@ DomainBody: TypeAlias = Annotated[FloatBody | IntBody | ChoiceBody, Field(discri
 
 
 class SpaceBody(_Body):
-    """A `Space`, as `Space.to_json` writes it."""
+    """What is searched."""
 
     format: Literal[1] = 1
-    parameters: Annotated[dict[Name, DomainBody], Field(min_length=1, max_length=1000)]
-    require: Annotated[list[Text], Field(max_length=100)] = []
+    parameters: Annotated[
+        dict[Name, DomainBody],
+        Field(
+            min_length=1, max_length=1000, examples=[{"lr": {"type": "float", "low": 1e-4, "high": 0.1, "log": True}}]
+        ),
+    ]
+    require: Annotated[
+        list[Text],
+        Field(max_length=100, description="what every configuration obeys", examples=[["width % heads == 0"]]),
+    ] = []
 
 
 class CreateBody(_Body):
-    """A new study; without a space, objectives define it as they run."""
+    """A new study."""
 
-    name: Name
-    space: SpaceBody | None = None
-    directions: Annotated[list[Literal["minimize", "maximize"]], Field(min_length=1, max_length=20)] = ["minimize"]
-    seed: Annotated[int, Field(ge=0, le=_BIG)] | None = None
-    sampler: Literal["auto", "random", "tpe", "gp"] = "auto"
-    pruner: Literal["median"] | None = None
-    load_if_exists: bool = False
+    name: Annotated[Name, Field(description="unique in the service", examples=["lenet"])]
+    space: Annotated[SpaceBody | None, Field(description="null where objectives define it as they run")] = None
+    directions: Annotated[list[Direction], Field(min_length=1, max_length=20, description="one for each objective")] = [
+        "minimize"
+    ]
+    seed: Annotated[int, Field(ge=0, le=_BIG, description="the same seed gives the same study")] | None = None
+    sampler: Annotated[Literal["auto", "random", "tpe", "gp"], Field(description="what proposes parameters")] = "auto"
+    pruner: Annotated[Literal["median"] | None, Field(description="what stops poor trials early; null for nothing")] = (
+        None
+    )
+    load_if_exists: Annotated[bool, Field(description="go on with the study of that name if there is one")] = False
     client: ClientId | None = None
 
 
 class AskBody(_Body):
-    """The same `client` gets the same trial again: make a fresh one for each trial. `params` are fixed."""
+    """What is asked for: make a fresh `client` for each trial."""
 
     client: ClientId
-    params: dict[Name, Scalar] = {}
+    params: Annotated[Params, Field(description="values that the trial shall have; the others are suggested")] = {}
 
 
 class TokenBody(_Body):
-    """The token of the attempt, from `ask`."""
+    """Whose attempt it is."""
 
     token: Token
 
 
 class ReportBody(TokenBody):
-    """An intermediate value; null is NaN."""
+    """An intermediate value."""
 
-    step: Annotated[int, Field(ge=0, le=_BIG)]
-    value: Number | Literal["inf", "-inf"] | None
+    step: Annotated[int, Field(ge=0, le=_BIG, description="grows from report to report", examples=[1])]
+    value: Annotated[Number | Literal["inf", "-inf"] | None, Field(description="null is NaN", examples=[0.7])]
 
 
 class TellBody(TokenBody):
-    """A result. `params` are needed where the study declares no space: what the objective asked for."""
+    """A result."""
 
-    values: Annotated[list[Number], Field(max_length=20)] | None = None
-    state: Literal["COMPLETE", "PRUNED", "FAIL"] = "COMPLETE"
-    constraints: Annotated[list[Number], Field(max_length=1000)] = []
-    error: Annotated[str, Field(max_length=100_000, pattern=r"^[^\x00]*$")] | None = None
-    params: dict[Name, Scalar] | None = None
+    values: Annotated[
+        list[Number] | None, Field(max_length=20, description="one for each objective", examples=[[0.42]])
+    ] = None
+    state: Annotated[Literal["COMPLETE", "PRUNED", "FAIL"], Field(description="how it ended")] = "COMPLETE"
+    constraints: Annotated[list[Number], Field(max_length=1000, description="feasible where all are at most 0")] = []
+    error: Annotated[
+        str | None, Field(max_length=100_000, pattern=r"^[^\x00]*$", description="why it failed: a traceback")
+    ] = None
+    params: Annotated[
+        Params | None, Field(description="where the study declares no space: what the objective asked for")
+    ] = None
 
 
 class SuggestBody(TokenBody):
@@ -120,7 +184,7 @@ class SuggestBody(TokenBody):
 class AttrsBody(_Body):
     """JSON values to attach."""
 
-    attrs: dict[Name, Any]
+    attrs: Attrs
 
 
 class TrialAttrsBody(AttrsBody):
@@ -130,8 +194,8 @@ class TrialAttrsBody(AttrsBody):
 
 
 class EnqueueBody(_Body):
-    """A trial with some values fixed; the same `client` queues it once."""
+    """A trial to run next."""
 
     client: ClientId
-    params: dict[Name, Scalar]
-    attrs: dict[Name, Any] = {}
+    params: Annotated[Params, Field(description="values that it shall have; the others are suggested")]
+    attrs: Attrs = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine import Engine
-from ..errors import LeaseLost, StudyExists
+from ..errors import LeaseLost, StudyExists, StudyNotFound
 from ..live import check_json
 from ..samplers import AutoSampler, GPSampler, RandomSampler, Sampler, TPESampler
 from ..schedulers import Decision, MedianPruner, Scheduler
@@ -108,7 +108,7 @@ class Studies:
             if body.client is not None and _kept(served.record).get("client") == body.client:
                 return served, True
             if not body.load_if_exists:
-                raise
+                raise StudyExists(f"there is a study {body.name!r}: choose another name, or load_if_exists") from None
             if served.record.directions != record.directions or served.engine.declared != space:
                 raise StudyExists(f"study {body.name!r} has another space or other directions") from None
             return served, False
@@ -116,7 +116,10 @@ class Studies:
 
     def get(self, name: str) -> Served:
         """The study of that name. Raises `StudyNotFound`."""
-        record = self.store.study(name)
+        try:
+            record = self.store.study(name)
+        except StudyNotFound as error:  # without the place of the storage
+            raise StudyNotFound(f"there is no study {name!r}: create it, or see which there are") from error
         with self._lock:
             served = self._open.get(name)
             if served is None or (served.record.created, served.record.seed) != (record.created, record.seed):
@@ -125,6 +128,7 @@ class Studies:
 
     def delete(self, name: str) -> None:
         """Remove a study with its trials. Raises `StudyNotFound`."""
+        self.get(name)
         self.store.delete_study(name)
         with self._lock:
             self._open.pop(name, None)
