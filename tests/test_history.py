@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,6 +63,18 @@ def test_values_and_constraints_follow_the_record():
     history.put([record(2, constraints=(-1.0, 0.0))])
     assert history.feasible.tolist() == [False, True, True]
     assert history.constraints.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "constraints", [(), (0.0,), (1.0,), (math.nan,), (-1.0, math.nan), (-math.inf,), (math.inf, -1.0)]
+)
+def test_feasible_is_what_the_record_says(constraints):
+    history = History(SPACE)
+    history.put([record(0, constraints=(1.0, 1.0)), record(1, constraints=constraints)])
+    assert history.feasible.tolist() == [False, history.records[1].is_feasible]
+    assert history.records[1].is_feasible == all(c <= 0 for c in constraints)
+    history.put([record(0, constraints=constraints)])
+    assert history.feasible.tolist() == [history.records[1].is_feasible] * 2
 
 
 def test_another_space_encodes_again():

@@ -39,7 +39,7 @@ from .schedulers import Decision, Scheduler
 from .space import Domain, Space, domain_from_json, domain_to_json
 from .space.domains import label_of
 from .space.growing import GrowingSpace
-from .stores import MemoryStore, Proposal, Result, Store, StudyRecord
+from .stores import Proposal, Result, Store, StudyRecord
 from .streams import Streams
 from .trial import Configuration, Label, TrialRecord, TrialState
 
@@ -100,7 +100,7 @@ class Engine:
         self._streams = Streams(study.seed)
         self._revision = 0
         self._running: dict[int, _Running] = {}
-        self._lease = None if isinstance(store, MemoryStore) else lease
+        self._lease = lease if store.shared else None
         self._looked_at = -math.inf
         self._become_this_process()
         _engines.add(self)

@@ -85,6 +85,7 @@ class History:
         self._states = _Column((), np.int8, TrialState.WAITING)
         self._values = _Column((len(self.directions),), np.float64, np.nan)
         self._constraints = _Column((0,), np.float64, np.nan)
+        self._feasible = _Column((), np.bool_, True)
         self._last_step = _Column((), np.int64, -1)
         self._last_value = _Column((), np.float64, np.nan)
         self._steps: dict[int, StepColumn] = {}
@@ -124,9 +125,8 @@ class History:
 
     @property
     def feasible(self) -> Mask:
-        """(n,) whether no constraint is above 0."""
-        mask: Mask = np.logical_not(np.any(self.constraints > 0, axis=1))
-        return mask
+        """(n,) whether every constraint is at most 0, so that none is NaN."""
+        return self._fresh(self._feasible)
 
     @property
     def last_step(self) -> Ints:
@@ -232,6 +232,7 @@ class History:
             self._constraint_room(len(record.constraints))
             self._constraints.view(n)[i] = np.nan
             self._constraints.view(n)[i, : len(record.constraints)] = record.constraints
+            self._feasible.view(n)[i] = record.is_feasible
         before = old.reports if old is not None else ()
         if record.reports is not before:
             known = len(before)

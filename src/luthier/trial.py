@@ -102,7 +102,7 @@ class TrialRecord:
 
     @property
     def is_feasible(self) -> bool:
-        """Whether every constraint is at most 0."""
+        """Whether every constraint is at most 0, so that none is NaN."""
         return all(c <= 0 for c in self.constraints)
 
     @property

@@ -1,7 +1,8 @@
-"""Database servers of the campaign's own, in a temporary folder, that are killed with SIGKILL and started again."""
+"""Database servers of the tests' own, in a temporary folder, that are killed with SIGKILL and started again."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -30,7 +31,10 @@ class ServerProcess:
     command: list[str]
     user: str
     connect: Callable[[], Any]
+    address: str
+    """The URL of its databases, without a name."""
     process: subprocess.Popen[bytes] | None = field(default=None)
+    _names: Iterator[int] = field(default_factory=itertools.count)
 
     def start(self) -> None:
         """Start it on its data and wait until it answers."""
@@ -59,6 +63,25 @@ class ServerProcess:
         while any(is_alive(pid) for pid in family):  # what they hold of the data hinders the next start
             time.sleep(0.01)
         self.process = None
+
+    def execute(self, statement: str) -> None:
+        """Have one statement done by the owner of all databases."""
+        with closing(self.connect()) as connection:
+            connection.cursor().execute(statement)
+
+    def new_database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"luthier_{next(self._names)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove one, though others may have it open."""
+        self.execute(f"DROP DATABASE {name}" + (" WITH (FORCE)" if self.user == "postgres" else ""))
+
+    def url(self, database: str) -> str:
+        """What opens a store in a database."""
+        return f"{self.address}/{database}"
 
 
 def children(parent: int) -> list[int]:
@@ -90,66 +113,70 @@ def as_user(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def postgres(_: Path) -> Iterator[Place]:
-    """A PostgreSQL with the settings that it has by default."""
+def postgres(_: Path, *options: str) -> Iterator[Place]:
+    """A PostgreSQL with the settings that it has by default, but for these ("fsync=off")."""
     import psycopg
 
     with _folder("postgres") as folder:
         port, data = _free_port(), str(folder / "data")
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o644)
-        _run(
-            "initdb", "postgres", "-D", data, "-U", "luthier", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}"
+        login = ("-U", "luthier", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}")
+        _run("initdb", "postgres", "-D", data, *login, "--encoding=UTF8", "--locale=C", "--no-sync")
+        given = (
+            f"--{option}" for option in ("listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *options)
         )
-        options = ("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}")
 
         def connect() -> Any:
             where = f"host=127.0.0.1 port={port} dbname=postgres user=luthier password={PASSWORD}"
-            return psycopg.connect(where, connect_timeout=5)
+            return psycopg.connect(where, connect_timeout=5, autocommit=True)
 
-        command = [_program("postgres"), "-D", data, "-p", str(port), *options]
-        with _running(ServerProcess(command, "postgres", connect)) as server:
-            yield Place(f"postgresql://luthier:{PASSWORD}@127.0.0.1:{port}/postgres", server=server)
+        command = [_program("postgres"), "-D", data, "-p", str(port), *given]
+        with _running(
+            ServerProcess(command, "postgres", connect, f"postgresql://luthier:{PASSWORD}@127.0.0.1:{port}")
+        ) as place:
+            yield place
 
 
 @contextmanager
-def mariadb(_: Path) -> Iterator[Place]:
-    """A MariaDB with the settings that it has by default, but for a smaller log."""
+def mariadb(_: Path, *options: str) -> Iterator[Place]:
+    """A MariaDB with the settings that it has by default, but for a smaller log and these ("innodb-...=...")."""
     import pymysql
 
     with _folder("mysql") as folder:
         port, common = _free_port(), ["--no-defaults", f"--datadir={folder / 'data'}"]
         _run("mariadb-install-db", "mysql", *common, "--skip-test-db", "--auth-root-authentication-method=normal")
         (folder / "init.sql").write_text(
-            "CREATE DATABASE IF NOT EXISTS crash;\n"
-            f"CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}';\n"
-            "GRANT ALL ON *.* TO luthier@'%';\n"
+            f"CREATE USER IF NOT EXISTS luthier@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO luthier@'%';\n"
         )
         (folder / "init.sql").chmod(0o644)
         files = [f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--init-file={folder / 'init.sql'}"]
         address = ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve", "--innodb-log-file-size=16M"]
 
         def connect() -> Any:
-            where = {"host": "127.0.0.1", "port": port, "user": "luthier", "database": "crash"}
+            where = {"host": "127.0.0.1", "port": port, "user": "luthier", "autocommit": True}
             return pymysql.connect(**where, password=PASSWORD, connect_timeout=5, read_timeout=5)
 
-        command = [_program("mariadbd"), *common, *files, *address]
-        with _running(ServerProcess(command, "mysql", connect)) as server:
-            yield Place(f"mariadb://luthier:{PASSWORD}@127.0.0.1:{port}/crash", server=server)
+        command = [_program("mariadbd"), *common, *files, *address, *(f"--{option}" for option in options)]
+        with _running(
+            ServerProcess(command, "mysql", connect, f"mariadb://luthier:{PASSWORD}@127.0.0.1:{port}")
+        ) as place:
+            yield place
 
 
 @contextmanager
-def _running(server: ServerProcess) -> Iterator[ServerProcess]:
+def _running(server: ServerProcess) -> Iterator[Place]:
+    """A server with a new database."""
     try:
         server.start()
-        yield server
+        yield Place(server.url(server.new_database()), server=server)
     finally:
         server.kill()
 
 
 @contextmanager
 def _folder(user: str) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="luthier-crash-"))
+    folder = Path(tempfile.mkdtemp(prefix="luthier-"))  # not pytest's, into which other users cannot look
     if os.geteuid() == 0:
         shutil.chown(folder, user, user)
     try:

@@ -249,6 +249,73 @@ def test_failed_read_is_said(store: JournalStore, path: Path, monkeypatch: pytes
     other.close()
 
 
+def test_failed_read_of_the_header_leaves_no_lock(
+    store: JournalStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = new_study(store)
+    store.close()  # so that the next call opens it again
+    fails_once(monkeypatch, "pread", errno.EIO)
+    with pytest.raises(StorageError, match=r"study\.journal cannot be read: Input/output error"):
+        store.study(name)
+    fd = os.open(path, os.O_RDWR)
+    lock_descriptor(fd, Patience(path, 0), path, exclusive=True)  # raises if it is locked
+    os.close(fd)
+    assert store.study(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"op":"merge","study":"study"}', "a record of the kind 'merge' is unknown to this Luthier: upgrade it"),
+        ('{"op":"lease","study":"never made","number":0,"lease_ends":1.0}', "holds a record that makes no sense"),
+        ('{"op":"trial","study":"study","revision":1,"trial":[0]}', "holds a record that makes no sense"),
+        ("[1]", "holds a record that makes no sense"),
+    ],
+)
+def test_whole_record_that_makes_no_sense_is_said(store: JournalStore, path: Path, text: str, words: str) -> None:
+    new_study(store)
+    with path.open("ab") as file:
+        file.write(frame(text))
+    for call in (store.studies, lambda: JournalStore(path)):
+        with pytest.raises(StorageError, match=words):
+            call()
+
+
+def test_link_to_a_journal_stays_one(store: JournalStore, path: Path, tmp_path: Path) -> None:
+    """Else who knows the file by its own name would go on with the old one."""
+    name = new_study(store)
+    link = tmp_path / "link.journal"
+    link.symlink_to(path)
+    other = JournalStore(link)
+    told_trial(store, name)
+    other.compact()
+    told = told_trial(other, name)
+    assert link.is_symlink()
+    assert trials(store, name)[1] == told
+    data = bytearray(path.read_bytes())
+    data[line_starts(bytes(data))[2] + 40] ^= 1
+    path.write_bytes(data)
+    repair_journal(link)
+    assert link.is_symlink()
+    assert trials(store, name) == trials(other, name)
+    other.close()
+
+
+def test_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for file in ("study.journal", "study.db"):
+        monkeypatch.chdir(tmp_path)
+        store: Any = open_store(file)
+        name = new_study(store)
+        monkeypatch.chdir(elsewhere)
+        others = [open_store(store.url), store]
+        for i, other in enumerate(others):
+            assert other.ask(name, "me", str(i)).number == i
+            other.close()
+    assert not list(elsewhere.iterdir())
+
+
 def test_descriptor_that_went_stale_is_opened_again(store: JournalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on NFS, when another machine has compacted the file."""
     name = new_study(store)
@@ -320,6 +387,17 @@ def test_failed_compaction_leaves_the_file(
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert trials(store, name) == [told]
+
+
+def test_interrupted_compaction_leaves_the_file(
+    store: JournalStore, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = (new_study(store), path.read_bytes())
+    monkeypatch.setattr(os, "fchmod", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        store.compact()
+    assert (before[0], path.read_bytes()) == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 FULL = """

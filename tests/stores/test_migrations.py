@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from luthier.errors import StorageError
 from luthier.stores import Result, Store, StudyRecord
-from luthier.stores.sql import SqlStore, migrate, tables
+from luthier.stores.sql import SqlStore, database, migrate, tables
 from luthier.testing.stores import DONE, HOUR, in_threads, new_study, trials
 from luthier.trial import Configuration, TrialState
 
@@ -166,6 +166,19 @@ def test_older_file_is_backed_up_and_upgraded(golden: Path, newer: Path) -> None
     assert version == "1"
     assert "extra_2" not in columns
     assert [path.name for path in golden.parent.glob("study.db.*")] == ["study.db.backup-1"]
+
+
+def test_copy_lasts_before_the_file_is_touched(golden: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really, synced = migrate._run_migrations, []
+    monkeypatch.setattr(database, "sync_folder", lambda path: synced.append((path.name, path.exists())))
+
+    def noting(*args: Any) -> None:
+        assert synced == [("study.db.backup-1", True)]
+        really(*args)
+
+    monkeypatch.setattr(migrate, "_run_migrations", noting)
+    SqlStore(golden).close()
+    assert facts(golden)[0] == "2"
 
 
 def test_several_steps_at_once(golden: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:

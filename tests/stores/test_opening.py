@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from luthier.errors import SchemaTooNew, StorageBusy, StorageError
 from luthier.stores import MemoryStore, Store, open_store
 from luthier.stores.sql import SqlStore, database
 from luthier.stores.sql.urls import parse, place
-from luthier.testing.stores import new_study
+from luthier.testing.stores import DONE, new_study
 
 
 def test_none_is_memory_and_a_store_passes_through() -> None:
@@ -191,6 +192,23 @@ def test_newer_schema(tmp_path: Path) -> None:
     assert f"{path} has schema 99" in message
     assert "upgrade Luthier" in message
     assert path.read_bytes() == before
+
+
+def test_newer_program_that_changes_the_tables_stops_older_ones_that_run(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    store = open_store(path)
+    name = new_study(store)
+    token = store.ask(name, "me", "1").token
+    set_version(path, "99")
+    calls: list[Callable[[], object]] = [
+        lambda: store.changes(name, 0),
+        lambda: store.ask(name, "me", "2"),
+        lambda: store.tell(name, 0, token, DONE),
+    ]
+    for call in calls:
+        with pytest.raises(SchemaTooNew, match=r"study\.db has schema 99.*upgrade Luthier"):
+            call()
+    store.close()
 
 
 def test_schema_that_no_luthier_wrote(tmp_path: Path) -> None:

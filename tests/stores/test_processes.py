@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from luthier.stores import Result
-from luthier.stores.sql import SqlStore
+from luthier.stores.sql import SqlStore, migrate
 from luthier.testing.stores import DONE, HOUR, new_study, trials
 from luthier.trial import TrialState
 
@@ -227,3 +227,15 @@ def test_fork_waits_for_another_threads_transaction(store: SqlStore) -> None:
     assert process.exitcode == 0
     assert trials(store, name)[0].attrs == {"a": 1}
     assert trials(store, name)[1].owner == "child"
+
+
+def test_fork_while_another_thread_makes_a_store(tmp_path: Path) -> None:
+    """It may be between two attempts, where a fork does not wait for it; the child has its own lock."""
+    with migrate._one_at_a_time:
+        child = multiprocessing.get_context("fork").Process(target=lambda: SqlStore(tmp_path / "new.db").close())
+        child.start()
+        child.join(60)
+    try:
+        assert child.exitcode == 0
+    finally:
+        child.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import shutil
 import subprocess
@@ -132,6 +133,15 @@ def test_newer_schema_and_one_that_no_luthier_wrote(url: str, direct: sa.Engine)
         assert words in refused(url, kind)
 
 
+def test_newer_program_that_changes_the_tables_stops_older_ones_that_run(store: SqlStore, direct: sa.Engine) -> None:
+    token = store.ask(new_study(store), "me", "1").token
+    with direct.begin() as connection:
+        connection.execute(sa.text("UPDATE luthier_schema_version SET version_num = '99'"))
+    for call in (lambda: store.changes("study", 0), lambda: store.tell("study", 0, token, DONE)):
+        with pytest.raises(SchemaTooNew, match="upgrade Luthier"):
+            call()
+
+
 def test_migrations_lead_to_the_tables_of_the_code(store: SqlStore, direct: sa.Engine) -> None:
     with direct.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
@@ -219,6 +229,7 @@ def test_row_locked_by_others_is_waited_for_until_the_deadline(store: SqlStore, 
 def test_deadlock_is_tried_again(store: SqlStore) -> None:
     for name in "ab":
         new_study(store, name)
+    before = [store.changes(name, 0)[0] for name in "ab"]
     both_hold_one = threading.Barrier(2)
     runs = []
 
@@ -232,7 +243,7 @@ def test_deadlock_is_tried_again(store: SqlStore) -> None:
     orders = ("ab", "ba")
     in_threads(2, lambda i: store._database.write(lambda connection: work(connection, orders[i])))
     assert len(runs) > 2
-    assert [store.changes(name, 0)[0] for name in "ab"] == [1, 1]
+    assert [store.changes(name, 0)[0] - revision for name, revision in zip("ab", before, strict=True)] == [1, 1]
 
 
 def test_study_made_by_two_at_once_is_made_once(store: SqlStore) -> None:
@@ -341,7 +352,7 @@ def test_server_that_crashes_loses_nothing_and_calls_go_on(store: SqlStore, serv
         try:
             wait_for_more()
             for _ in range(2):
-                server.crash()
+                server.kill()
                 server.start()
                 wait_for_more()
         finally:
@@ -357,7 +368,7 @@ def test_server_that_stays_down_is_said_and_the_store_goes_on_when_it_is_back(st
     name = new_study(store)
     hasty = SqlStore(store.url, timeout=0.3)
     hasty.ask(name, "me", "1")
-    server.crash()
+    server.kill()
     try:
         with pytest.raises(StorageError, match=r"could not be reached for 0\.3 s") as caught:
             hasty.ask(name, "me", "2")
@@ -413,3 +424,34 @@ def test_commit_whose_reply_was_lost_counts_once(store: SqlStore, lose_reply: An
     assert [trial.retries for trial in trials(store, "s")] == [0, 0, 1, 0]
     lose_reply(lambda: store.delete_study("s"))
     assert store.studies() == []
+
+
+def test_connection_that_dies_unused_is_replaced_without_a_word(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dialect: Any = store._database._engine.dialect
+    commit, closed = dialect.do_commit, []
+
+    def commit_and_close(connection: Any) -> None:
+        commit(connection)
+        closed.append(connection)
+        connection.dbapi_connection.close()
+
+    new_study(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", commit_and_close)
+        for i in range(3):
+            assert store.ask("study", "me", str(i)).number == i
+            assert len(trials(store, "study")) == i + 1
+    assert closed
+    assert caplog.records == []
+
+
+def test_other_troubles_of_the_pool_are_still_said(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("sqlalchemy.pool.impl.QueuePool.luthier")
+    logger.error("of another kind")
+    try:
+        raise MemoryError
+    except MemoryError:
+        logger.error("Exception during reset or similar", exc_info=True)
+    assert [record.message for record in caplog.records] == ["of another kind", "Exception during reset or similar"]

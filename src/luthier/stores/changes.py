@@ -6,16 +6,36 @@ A function that changes nothing returns the very record that it was given.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ConflictingTell, LeaseLost, ObjectiveError, StorageError, TrialNotRunning
+from ..errors import ConflictingTell, LeaseLost, ObjectiveError, StorageError, StudyNotFound, TrialNotRunning
 from ..trial import Label, TrialRecord, TrialState, check_transition
 from .codec import to_json
 from .protocol import Proposal, Result
 
 _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
+
+
+def new_token() -> str:
+    """A fencing token that nobody else has."""
+    return os.urandom(8).hex()
+
+
+def new_first_revision() -> int:
+    """The revision that a study begins with: far from those of any other, so that `check_since` can tell them apart."""
+    return int.from_bytes(os.urandom(4)) << 32
+
+
+def check_since(name: str, since: int, first: int, revision: int) -> None:
+    """Raise `StudyNotFound` where a reader's revision is not of the study that has the name now."""
+    if since > 0 and not first <= since <= revision:
+        raise StudyNotFound(
+            f"the study {name!r} that was read before is gone: it was deleted, and another of that name was made. "
+            "Load it again"
+        )
 
 
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:

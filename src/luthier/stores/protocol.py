@@ -70,6 +70,11 @@ class Result:
 class Store(Protocol):
     """Where studies and trials live; the module says what every store promises."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on the same studies, so that trials are held by leases."""
+        ...
+
     def create_study(self, study: StudyRecord) -> None:
         """Add a study. Raises `StudyExists`."""
         ...
@@ -111,6 +116,9 @@ class Store(Protocol):
         """What changed after revision `since` (0 for all): the present revision, and the trials, by number.
 
         A change of the study itself (its attributes, its parameters) counts in the revision too.
+
+        Raises:
+            StudyNotFound: there is none of that name, or `since` is of one that was deleted before this one was made.
         """
         ...
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from ..errors import LuthierError, SchemaTooNew, StorageError, StudyExists
 from ..trial import TrialRecord, TrialState
 from .codec import from_json, to_json
+from .files import written_whole
 from .protocol import Store, StudyRecord
 
 FORMAT = 1
@@ -145,15 +146,11 @@ def export_studies(store: Store, path: Path, name: str | None = None) -> list[Wh
     if path.exists():
         raise StorageError(f"{path} is there already: give another path")
     studies = read_studies(store, name)
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(line + "\n" for line in to_lines(studies))
-        part.replace(path)
+        with written_whole(path) as file:
+            file.writelines(f"{line}\n".encode() for line in to_lines(studies))
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return studies
 
 

@@ -108,8 +108,18 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
         @rule()
         def poll(self) -> None:
             pair = self.both(lambda store, i: store.changes("study", self.since[i]))
+            if isinstance(pair[0], type):  # the study that was polled is gone
+                self.same(pair)
+                self.since = (0, 0)
+                return
             self.since = (pair[0][0], pair[1][0])
             self.same((pair[0][1], pair[1][1]))
+
+        @rule()
+        def make_anew(self) -> None:
+            for store in self.stores:
+                store.delete_study("study")
+                store.create_study(StudyRecord("study", ("minimize",), seed=0))
 
         @invariant()
         def all_trials_are_the_same(self) -> None:

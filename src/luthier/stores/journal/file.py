@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import StorageError
+from ..files import sync_folder, written_whole
 from .framing import damage, frame, header_id, is_torn_header, new_header, next_whole_frame, whole_frames
 from .lock import Patience, ThreadsLock, lock_descriptor, unlock_descriptor, watch
 
@@ -28,7 +29,7 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
-        self.path = path
+        self.path = path = path.absolute()  # whatever the working directory is later
         self._timeout = timeout
         self._threads = ThreadsLock(path)
         self._fd: int | None = None
@@ -179,12 +180,12 @@ class JournalFile:
                     if reopened or not self._id:
                         self._read_header(fd)
                     return fd
-            except OSError as error:
-                if error.errno != errno.ESTALE:
+            except BaseException as error:
+                self.drop_descriptor()  # which frees the lock
+                if not isinstance(error, OSError):
+                    raise
+                if error.errno != errno.ESTALE or patience.left == 0:
                     raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
-            except BaseException:
-                self._unlock(fd)
-                raise
             self.drop_descriptor()
 
     def _unlock(self, fd: int) -> None:
@@ -212,31 +213,13 @@ def write_journal(path: Path, frames: Iterable[bytes], *, like: int) -> None:
     Raises:
         StorageError: it cannot be written; what was there is as it was.
     """
-    part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with written_whole(path) as file:
             os.fchmod(file.fileno(), os.fstat(like).st_mode & 0o7777)
             file.write(new_header())
             file.writelines(frames)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{part} cannot be written: {error.strerror}. {path} is as it was: make room") from error
-
-
-def sync_folder(path: Path) -> None:
-    """Make a file's name last: it is the folder that holds it."""
-    fd = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot sync folders
-            raise
-    finally:
-        os.close(fd)
+        raise StorageError(f"{path} cannot be written anew: {error.strerror}. It is as it was: make room") from error
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:

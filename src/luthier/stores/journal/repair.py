@@ -11,10 +11,11 @@ from pathlib import Path
 from ...errors import StorageError
 from ...trial import TrialRecord, TrialState
 from ..codec import from_json, to_json
+from ..state import Change
 from .file import is_at, write_journal
 from .framing import MAGIC, frame, header_id, stretches
 from .lock import Patience, ThreadsLock, lock_descriptor
-from .state import JournalState
+from .state import JournalState, trial_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def _fill_gaps(state: JournalState, saved: list[str]) -> dict[str, tuple[int, ..
             error = "the record of this trial was damaged, and lost in `luthier repair`"
             time = state.time
             record = TrialRecord(number, TrialState.FAIL, error=error, created=time, finished=time)
-            entry = {**study.trial_entry(record), "time": time}
+            entry = {**trial_entry(name, Change(record), study.revision + 1), "time": time}
             saved.append(to_json(entry))
             state.apply_entry(entry)
         if lost:

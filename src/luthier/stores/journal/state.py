@@ -3,27 +3,27 @@
 An entry holds what came out of a change, not what was asked for, so replaying needs no rules. Every entry is a JSON
 object with `op`, `study` (its name) and, but for "delete" and "lease", the study's `revision`:
 
-    study   record, trials?                              made (with trials), or its attributes or parameters changed
+    study   record, first?, trials?                      made (with trials), or its attributes or parameters changed
     trial   trial, asked_by?, enqueued_by?, lease_ends?  made or changed
     lease   number, lease_ends                           renewed, which is no change of the study
     delete                                               removed
 
-Entries that a program wrote have a `time` too, the store's clock.
+`first` is the revision that the study began with, 0 where it is not said. Entries that a program wrote have a `time`
+too, the store's clock.
 """
 
 from __future__ import annotations
 
 import gc
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ...errors import StudyNotFound, TrialNotFound
+from ...errors import StorageError
 from ...trial import TrialRecord, TrialState
 from ..codec import many_from_json
 from ..protocol import StudyRecord
+from ..state import Change, StoreState, StudyState
 
 Entry: TypeAlias = dict[str, Any]
 
@@ -31,113 +31,12 @@ _STATES = tuple(TrialState)
 _BATCH = 1000  # texts parsed at once: as fast as all at once, and it spares memory
 
 
-@dataclass(slots=True)
-class StudyState:
-    """A study with its trials."""
-
-    record: StudyRecord
-    revision: int
-    trials: dict[int, TrialRecord] = field(default_factory=dict)
-    changed: dict[int, int] = field(default_factory=dict)  # revision of each trial's last change, in this order
-    waiting: list[int] = field(default_factory=list)  # a heap of numbers, among them some that wait no more
-    asked: dict[str, tuple[int, str]] = field(default_factory=dict)  # (number, token) by client; void with the token
-    enqueued: dict[str, int] = field(default_factory=dict)  # number by client
-    leases: dict[int, float] = field(default_factory=dict)  # when the lease of a running trial ends
-
-    def trial(self, number: int) -> TrialRecord:
-        """The trial of that number. Raises `TrialNotFound`."""
-        if number not in self.trials:
-            raise TrialNotFound(f"study {self.record.name!r} has no trial {number}: it has {len(self.trials)} trials")
-        return self.trials[number]
-
-    def changes(self, since: int) -> list[TrialRecord]:
-        """Trials that changed after a revision, by number, in time of how many there are."""
-        if since <= 0:
-            return [self.trials[number] for number in range(len(self.trials))]
-        numbers = []
-        for number, revision in reversed(self.changed.items()):
-            if revision <= since:
-                break
-            numbers.append(number)
-        return [self.trials[number] for number in sorted(numbers)]
-
-    def claimed(self, client: str) -> TrialRecord | None:
-        """The trial that an `ask` of this client holds."""
-        number, token = self.asked.get(client, (-1, ""))
-        record = self.trials.get(number)
-        return record if record is not None and record.token == token else None
-
-    def oldest_waiting(self) -> TrialRecord | None:
-        """The WAITING trial of the lowest number."""
-        while self.waiting:
-            record = self.trials[self.waiting[0]]
-            if record.state is TrialState.WAITING:
-                return record
-            heapq.heappop(self.waiting)
-        return None
-
-    def put(self, record: TrialRecord, revision: int) -> None:
-        """Take in a trial's record."""
-        number = record.number
-        self.revision = max(self.revision, revision)
-        self.trials[number] = record
-        self.changed.pop(number, None)
-        self.changed[number] = revision
-        if record.state is TrialState.WAITING:
-            heapq.heappush(self.waiting, number)
-        if record.state is not TrialState.RUNNING:
-            self.leases.pop(number, None)
-
-    def apply_trial(self, entry: Entry) -> None:
-        """Take in a trial's entry."""
-        record = _trial_from_json(entry["trial"])
-        number = record.number
-        self.put(record, entry["revision"])
-        if (client := entry.get("asked_by")) is not None:
-            self.asked[client] = number, record.token
-        if (client := entry.get("enqueued_by")) is not None:
-            self.enqueued[client] = number
-        if (end := entry.get("lease_ends")) is not None:
-            self.leases[number] = end
-
-    def study_entry(self, record: StudyRecord) -> Entry:
-        """The entry of a change of the study itself."""
-        return _study_entry(record, self.revision + 1)
-
-    def trial_entry(self, record: TrialRecord, **more: Any) -> Entry:
-        """The entry of a change of a trial."""
-        return _trial_entry(self.record.name, record, self.revision + 1, **more)
-
-    def entries(self) -> Iterator[Entry]:
-        """The fewest entries that say the same."""
-        yield _study_entry(self.record, self.revision)
-        asked_by = {number: client for client, (number, _) in self.asked.items() if self.claimed(client) is not None}
-        enqueued_by = {number: client for client, number in self.enqueued.items()}
-        for number, revision in self.changed.items():
-            yield _trial_entry(
-                self.record.name,
-                self.trials[number],
-                revision,
-                asked_by=asked_by.get(number),
-                enqueued_by=enqueued_by.get(number),
-                lease_ends=self.leases.get(number),
-            )
-
-
-class JournalState:
+class JournalState(StoreState):
     """All studies of a journal, as of the last entry that was applied."""
 
     def __init__(self) -> None:
-        self.studies: dict[str, StudyState] = {}
+        super().__init__()
         self.time = 0.0  # the latest stamp
-
-    def study(self, name: str, place: object) -> StudyState:
-        """The study of that name. Raises `StudyNotFound`, saying the place."""
-        if name not in self.studies:
-            raise StudyNotFound(
-                f"there is no study {name!r} in {place}: create it first, or look at the names in studies()"
-            )
-        return self.studies[name]
 
     def apply(self, texts: list[str]) -> None:
         """Take in the texts of some entries."""
@@ -147,31 +46,48 @@ class JournalState:
                     self.apply_entry(entry)
 
     def apply_entry(self, entry: Entry) -> None:
-        """Take in one entry. Raises `KeyError` where its study was never made."""
+        """Take in one entry.
+
+        Raises:
+            KeyError: its study was never made.
+            StorageError: it is of a kind that this Luthier does not know.
+        """
         op, name = entry["op"], entry["study"]
         if op == "trial":
-            self.studies[name].apply_trial(entry)
+            record = _trial_from_json(entry["trial"])
+            change = Change(record, entry.get("asked_by"), entry.get("enqueued_by"), entry.get("lease_ends"))
+            self.studies[name].put(change, entry["revision"])
         elif op == "study":
             self._apply_study(entry)
         elif op == "lease":
             self.studies[name].leases[entry["number"]] = entry["lease_ends"]
-        else:
+        elif op == "delete":
             self.studies.pop(name, None)
+        else:
+            raise StorageError(f"a record of the kind {op!r} is unknown to this Luthier: upgrade it")
         self.time = max(self.time, entry.get("time", 0.0))
 
     def _apply_study(self, entry: Entry) -> None:
-        record, revision = _study_from_json(entry["record"]), entry["revision"]
-        study = self.studies.get(record.name)
-        if study is None:
-            study = self.studies[record.name] = StudyState(record, revision)
-        study.record, study.revision = record, max(study.revision, revision)
-        for trial in entry.get("trials", ()):
-            study.put(_trial_from_json(trial), revision)
+        record = _study_from_json(entry["record"])
+        if record.name in self.studies:
+            self.studies[record.name].put_record(record, entry["revision"])
+            return
+        self.add(record, [_trial_from_json(trial) for trial in entry.get("trials", ())], entry.get("first", 0))
+        self.studies[record.name].put_record(record, entry["revision"])
 
-    def entries(self) -> Iterable[Entry]:
+    def entries(self) -> Iterator[Entry]:
         """The fewest entries that say the same."""
         for study in self.studies.values():
-            yield from study.entries()
+            yield from _entries(study)
+
+
+def _entries(study: StudyState) -> Iterator[Entry]:
+    yield study_entry(study.record, study.first, study.revision)
+    asked_by = {number: client for client, (number, _) in study.asked.items() if study.claimed(client) is not None}
+    enqueued_by = {number: client for client, number in study.enqueued.items()}
+    for number, revision in study.changed.items():
+        change = Change(study.trials[number], asked_by.get(number), enqueued_by.get(number), study.leases.get(number))
+        yield trial_entry(study.record.name, change, revision)
 
 
 @contextmanager
@@ -186,11 +102,32 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def new_study_entry(record: StudyRecord, trials: Sequence[TrialRecord] = ()) -> Entry:
+def new_study_entry(record: StudyRecord, first: int, trials: Sequence[TrialRecord] = ()) -> Entry:
     """The entry that makes a study."""
     if not trials:
-        return _study_entry(record, 0)
-    return {**_study_entry(record, 1), "trials": [_trial_to_json(trial) for trial in trials]}
+        return study_entry(record, first, first)
+    return {**study_entry(record, first, first + 1), "trials": [_trial_to_json(trial) for trial in trials]}
+
+
+def study_entry(record: StudyRecord, first: int, revision: int) -> Entry:
+    """The entry of a change of a study itself."""
+    data = {
+        "name": record.name,
+        "directions": record.directions,
+        "seed": record.seed,
+        "space": record.space,
+        "parameters": record.parameters,
+        "attrs": record.attrs,
+        "created": record.created,
+    }
+    return {"op": "study", "study": record.name, "first": first, "revision": revision, "record": data}
+
+
+def trial_entry(name: str, change: Change, revision: int) -> Entry:
+    """The entry of a change of a trial."""
+    record, *more = change
+    given = {key: value for key, value in zip(Change._fields[1:], more, strict=True) if value is not None}
+    return {"op": "trial", "study": name, "revision": revision, "trial": _trial_to_json(record), **given}
 
 
 def lease_entry(name: str, number: int, ends: float) -> Entry:
@@ -203,26 +140,8 @@ def delete_entry(name: str) -> Entry:
     return {"op": "delete", "study": name}
 
 
-def _study_entry(record: StudyRecord, revision: int) -> Entry:
-    data = {
-        "name": record.name,
-        "directions": record.directions,
-        "seed": record.seed,
-        "space": record.space,
-        "parameters": record.parameters,
-        "attrs": record.attrs,
-        "created": record.created,
-    }
-    return {"op": "study", "study": record.name, "revision": revision, "record": data}
-
-
 def _study_from_json(data: dict[str, Any]) -> StudyRecord:
     return StudyRecord(**{**data, "directions": tuple(data["directions"])})
-
-
-def _trial_entry(name: str, record: TrialRecord, revision: int, **more: Any) -> Entry:
-    given = {key: value for key, value in more.items() if value is not None}
-    return {"op": "trial", "study": name, "revision": revision, "trial": _trial_to_json(record), **given}
 
 
 def _trial_to_json(record: TrialRecord) -> list[Any]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ...errors import StudyExists
-from ...trial import Label, TrialRecord, TrialState
-from .. import changes as change
-from ..codec import as_json, to_json
-from ..protocol import Proposal, Result, StudyRecord
+from ...errors import StorageError
+from ...trial import TrialRecord
+from ..changes import new_first_revision
+from ..codec import to_json
+from ..protocol import StudyRecord
+from ..state import Change, StudyState
+from ..state_store import StateStore
 from .file import JournalFile
-from .state import Entry, JournalState, StudyState, delete_entry, lease_entry, new_study_entry
+from .state import Entry, JournalState, delete_entry, lease_entry, new_study_entry, study_entry, trial_entry
 
 _SCHEME = "journal:///"
 
 
-class JournalStore:
+class JournalStore(StateStore):
     """Studies in one append-only file, for all machines that share its file system. The promises are `protocol`'s.
 
     Safe for threads and processes; a forked process may go on with its parent's store. The file system must have
@@ -44,9 +43,11 @@ class JournalStore:
         StorageBusy: others held it locked for `timeout` seconds.
     """
 
+    shared = True
+
     def __init__(self, url_or_path: str | Path, *, timeout: float = 60.0) -> None:
-        self._path = Path(str(url_or_path).removeprefix(_SCHEME))
-        self._file = JournalFile(self._path, timeout)
+        self._place = Path(str(url_or_path).removeprefix(_SCHEME))
+        self._file = JournalFile(self._place, timeout)
         self._state = JournalState()
         self._id = ""
         try:
@@ -59,176 +60,7 @@ class JournalStore:
     @property
     def url(self) -> str:
         """What opens the same store in another process."""
-        return f"{_SCHEME}{self._path}"
-
-    # -- studies
-
-    def create_study(self, study: StudyRecord) -> None:
-        """Add a study. Raises `StudyExists`."""
-        with self._writing() as (state, now):
-            self._check_new(state, study.name)
-            self._append(new_study_entry(replace(study, created=now)))
-
-    def load(self, study: StudyRecord, records: Sequence[TrialRecord]) -> None:
-        """Add a study with trials from elsewhere; see `Store.load`. One entry: all of it, or nothing."""
-        trials = change.loaded(records, len(study.directions))
-        with self._writing() as (state, _):
-            self._check_new(state, study.name)
-            self._append(new_study_entry(study, trials))
-
-    def study(self, name: str) -> StudyRecord:
-        """The study of that name. Raises `StudyNotFound`."""
-        with self._reading() as state:
-            return state.study(name, self._path).record
-
-    def studies(self) -> list[StudyRecord]:
-        """All studies, oldest first."""
-        with self._reading() as state:
-            return [study.record for study in state.studies.values()]
-
-    def delete_study(self, name: str) -> None:
-        """Remove a study with its trials; its room is free again after `compact`. Raises `StudyNotFound`."""
-        with self._writing() as (state, _):
-            state.study(name, self._path)
-            self._append(delete_entry(name))
-
-    def set_study_attrs(self, name: str, attrs: Mapping[str, Any]) -> None:
-        """Set some of a study's attributes; the others stay."""
-        attrs = as_json(attrs)
-        with self._writing() as (state, _):
-            study = state.study(name, self._path)
-            self._append(study.study_entry(replace(study.record, attrs={**study.record.attrs, **attrs})))
-
-    def add_parameters(self, name: str, parameters: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set the JSON of some domains of a study that defines its space as it runs; the others stay."""
-        parameters = as_json(parameters)
-        with self._writing() as (state, _):
-            study = state.study(name, self._path)
-            merged = {**study.record.parameters, **parameters}
-            self._append(study.study_entry(replace(study.record, parameters=merged)))
-
-    # -- trials
-
-    def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
-        """What changed after revision `since`, in time of the number of changes."""
-        with self._reading() as state:
-            study = state.study(name, self._path)
-            return study.revision, study.changes(since)
-
-    def enqueue(self, name: str, params: Mapping[str, Label], attrs: Mapping[str, Any], client: str) -> TrialRecord:
-        """Add a WAITING trial; see `Store.enqueue`. It is on the disk when this returns."""
-        attrs = as_json(attrs)
-        with self._writing() as (state, now):
-            study = state.study(name, self._path)
-            if (number := study.enqueued.get(client)) is not None:
-                return study.trials[number]
-            number = len(study.trials)
-            new = TrialRecord(number, TrialState.WAITING, dict(params), attrs=attrs, created=now)
-            return self._put(study, new, enqueued_by=client)
-
-    def ask(
-        self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
-    ) -> TrialRecord:
-        """Start a trial and own it; see `Store.ask`."""
-        token = secrets.token_hex(8)
-        with self._writing() as (state, now):
-            study = state.study(name, self._path)
-            if (claimed := study.claimed(client)) is not None:
-                return claimed
-            waiting = study.oldest_waiting()
-            if waiting is None:
-                new = change.new_running(len(study.trials), proposal, owner, token, now)
-            else:
-                new = change.started(waiting, owner, token, now)
-            return self._put(study, new, asked_by=client, lease_ends=None if lease is None else now + lease)
-
-    def write(
-        self,
-        name: str,
-        number: int,
-        token: str,
-        *,
-        params: Mapping[str, Label] | None = None,
-        reports: Sequence[tuple[int, float]] = (),
-        attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
-        lease: float | None = None,
-    ) -> None:
-        """Change a RUNNING trial; see `Store.write`. Others see it at once; the disk has it with the next `tell`."""
-        attrs, note = attrs and as_json(attrs), note and as_json(note)
-        with self._writing() as (state, now):
-            study = state.study(name, self._path)
-            old = study.trial(number)
-            new = change.written(old, token, params=params, reports=reports, attrs=attrs, note=note)
-            ends = None if lease is None else now + lease
-            if new is not old:
-                self._append(study.trial_entry(new, lease_ends=ends), durable=False)
-            elif ends is not None:
-                self._append(lease_entry(name, number, ends), durable=False)
-
-    def tell(
-        self,
-        name: str,
-        number: int,
-        token: str | None,
-        result: Result,
-        *,
-        params: Mapping[str, Label] | None = None,
-        reports: Sequence[tuple[int, float]] = (),
-        attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
-    ) -> TrialRecord:
-        """Finish a RUNNING trial; see `Store.tell`. It is on the disk when this returns."""
-        attrs, note = attrs and as_json(attrs), note and as_json(note)
-        with self._writing() as (state, now):
-            study = state.study(name, self._path)
-            old = study.trial(number)
-            new = change.told(
-                old,
-                token,
-                result,
-                objectives=len(study.record.directions),
-                now=now,
-                params=params,
-                reports=reports,
-                attrs=attrs,
-                note=note,
-            )
-            return old if new is old else self._put(study, new)
-
-    def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
-        """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""
-        attrs = as_json(attrs)
-        with self._writing() as (state, _):
-            study = state.study(name, self._path)
-            old = study.trial(number)
-            self._put(study, replace(old, attrs={**old.attrs, **attrs}))
-
-    def expired(self, name: str) -> list[TrialRecord]:
-        """RUNNING trials whose lease has run out, by number."""
-        with self._reading() as state:
-            study, now = state.study(name, self._path), self.now()
-            return [study.trials[number] for number, end in sorted(study.leases.items()) if end <= now]
-
-    def requeue(self, name: str, number: int, token: str) -> bool:
-        """Put a dead owner's trial back to WAITING; see `Store.requeue`."""
-        return self._take_away(name, number, lambda old, _: change.requeued(old, token))
-
-    def fail(self, name: str, number: int, token: str, error: str) -> bool:
-        """Finish a dead owner's trial as FAIL; False if somebody else was first."""
-        return self._take_away(name, number, lambda old, now: change.failed(old, token, error, now))
-
-    def _take_away(self, name: str, number: int, changed: Callable[[TrialRecord, float], TrialRecord]) -> bool:
-        with self._writing() as (state, now):
-            study = state.study(name, self._path)
-            old = study.trial(number)
-            new = changed(old, now)
-            if new is old:
-                return False
-            self._put(study, new)
-            return True
-
-    # -- the rest
+        return f"{_SCHEME}{self._file.path}"
 
     def now(self) -> float:
         """This machine's clock, or the latest time in the journal where that is later; seconds since the epoch."""
@@ -240,16 +72,12 @@ class JournalStore:
         Raises:
             StorageError: it cannot be written, and the file is as it was.
         """
-        with self._writing() as (state, now):
-            self._file.replace(to_json({**entry, "time": now}) for entry in state.entries())
+        with self._writing() as state:
+            self._file.replace(to_json({**entry, "time": self.now()}) for entry in state.entries())
 
     def close(self) -> None:
         """Close the file; the store is not used afterwards."""
         self._file.close()
-
-    def _check_new(self, state: JournalState, name: str) -> None:
-        if name in state.studies:
-            raise StudyExists(f"{self._path} has a study {name!r} already: load it, or choose another name")
 
     @contextmanager
     def _reading(self) -> Iterator[JournalState]:
@@ -257,10 +85,9 @@ class JournalStore:
             yield self._refreshed(file_id)
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[JournalState, float]]:
-        """The present state, and the time at which the call happens."""
+    def _writing(self) -> Iterator[JournalState]:
         with self._file.locked(exclusive=True) as file_id:
-            yield self._refreshed(file_id), self.now()
+            yield self._refreshed(file_id)
 
     def _refreshed(self, file_id: str) -> JournalState:
         if file_id != self._id:
@@ -273,16 +100,36 @@ class JournalStore:
         try:
             for texts in self._file.news():
                 self._state.apply(texts)
-        except BaseException:  # Ctrl-C may have come between two entries: what was read is no whole state
+        except BaseException as error:  # Ctrl-C may have come between two entries: what was read is no whole state
             self._file.rewind()
             self._id = ""
+            if isinstance(error, KeyError | TypeError | ValueError | IndexError | AttributeError):
+                raise StorageError(
+                    f"{self._place} holds a record that makes no sense ({error!r}), though it is whole: something "
+                    f"other than Luthier wrote it, or a bug. `luthier repair {self._place}` saves the others"
+                ) from error
             raise
 
+    # -- how changes are kept: appended, then read back as every other process does
+
     def _append(self, entry: Entry, *, durable: bool = True) -> None:
-        """Append an entry, and read it back as every other process does."""
         self._file.append(to_json({**entry, "time": self.now()}), durable=durable)
         self._read_on()
 
-    def _put(self, study: StudyState, new: TrialRecord, **more: Any) -> TrialRecord:
-        self._append(study.trial_entry(new, **more))
-        return study.trials[new.number]
+    def _add(self, record: StudyRecord, trials: Sequence[TrialRecord]) -> None:
+        self._append(new_study_entry(record, new_first_revision(), trials))
+
+    def _remove(self, name: str) -> None:
+        self._append(delete_entry(name))
+
+    def _put_record(self, study: StudyState, record: StudyRecord) -> None:
+        self._append(study_entry(record, study.first, study.revision + 1))
+
+    def _put(self, study: StudyState, new: Change) -> None:
+        self._append(trial_entry(study.record.name, new, study.revision + 1))
+
+    def _put_soon(self, study: StudyState, new: Change) -> None:
+        self._append(trial_entry(study.record.name, new, study.revision + 1), durable=False)
+
+    def _renew(self, study: StudyState, number: int, ends: float) -> None:
+        self._append(lease_entry(study.record.name, number, ends), durable=False)

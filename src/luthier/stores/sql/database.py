@@ -17,10 +17,11 @@ The settings, and why:
 from __future__ import annotations
 
 import random
+import secrets
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from ...errors import StorageBusy, StorageError
+from ..files import sync_folder
+from . import tables
 from .forking import Running, watch
 
 T = TypeVar("T")
@@ -121,11 +124,13 @@ class Database:
         """The clock, inside a transaction."""
         return self.clock()
 
+    def new_study_id(self, connection: sa.Connection) -> Mapping[str, int]:
+        """The id of a new study: some way above the others, as SQLite's own choice may be that of a deleted one."""
+        last: int = connection.execute(tables.LAST_STUDY).scalar_one()
+        return {"id": last + 1 + secrets.randbelow(2**20)}
+
     def lock_schema(self, _connection: sa.Connection) -> None:
         """Nothing to do: a transaction that writes holds the whole file."""
-
-    def unlock_schema(self, _connection: sa.Connection) -> None:
-        """Nothing to do: the lock goes with the transaction."""
 
     def back_up(self, _connection: sa.Connection, version: int) -> None:
         """Copy the whole database to `FILE.backup-VERSION`, in place of what is there; whole or not at all."""
@@ -134,9 +139,11 @@ class Database:
         try:
             part.unlink(missing_ok=True)
             with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(part)) as target:
-                source.backup(target)
+                source.backup(target)  # on the disk when it returns
             part.replace(copy)
-        except OSError as error:
+            sync_folder(copy)
+        except (OSError, sqlite3.Error) as error:
+            part.unlink(missing_ok=True)
             raise StorageError(f"{self.path} cannot be copied to {copy}, so it is left as it is: {error}") from error
 
     def close(self) -> None:

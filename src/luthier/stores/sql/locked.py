@@ -12,16 +12,23 @@ from ...errors import StudyNotFound, TrialNotFound
 from ...trial import TrialRecord
 from ..codec import from_json
 from . import tables as sql
+from .migrate import check_version
 from .rows import fields
 
 
 def study_row(connection: sa.Connection, name: str, place: str, *, lock: bool = False) -> Any:
-    """The row of a study. Raises `StudyNotFound`."""
+    """The row of a study.
+
+    Raises:
+        StudyNotFound: there is none of that name.
+        SchemaTooNew: a newer Luthier has changed the tables since they were opened.
+    """
     row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
     if row is None:
         raise StudyNotFound(
             f"there is no study {name!r} in {place}: create it first, or look at the names in studies()"
         )
+    check_version(int(row.schema), place)
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -11,13 +12,23 @@ from ...errors import SchemaTooNew, StorageError
 from . import tables
 from .database import Database
 from .server import ServerDatabase
+from .tables import VERSION_TABLE
 
 SCHEMA = 1
 """The newest schema: the revision of the last migration."""
-VERSION_TABLE = "luthier_schema_version"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 _one_at_a_time = threading.Lock()  # Alembic keeps the migration that runs in a global
+
+
+def _forget_other_threads() -> None:
+    """A forked child has none of the threads of its parent, one of which may have held the lock."""
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 def prepare(database: Database | ServerDatabase) -> None:
@@ -36,17 +47,14 @@ def prepare(database: Database | ServerDatabase) -> None:
 
     def upgrade(connection: sa.Connection) -> None:
         database.lock_schema(connection)
-        try:
-            version = _version(connection, database)
-            if version == SCHEMA:
-                return  # another process was first
-            if version is not None:
-                database.back_up(connection, version)
-            elif not database.atomic_schema:
-                tables.metadata.drop_all(connection)  # what a process left that died while it made them
-            _run_migrations(connection, database.place)
-        finally:
-            database.unlock_schema(connection)
+        version = _version(connection, database)
+        if version == SCHEMA:
+            return  # another process was first
+        if version is not None:
+            database.back_up(connection, version)
+        elif not database.atomic_schema:
+            tables.metadata.drop_all(connection)  # what a process left that died while it made them
+        _run_migrations(connection, database.place)
 
     with _one_at_a_time:
         database.write(upgrade)
@@ -65,11 +73,16 @@ def _version(connection: sa.Connection, database: Database | ServerDatabase) -> 
         return None  # it is being made, or that was cut short
     if not str(found).isdigit():
         raise StorageError(f"{place} says that its schema is {found!r}: no Luthier wrote that; put back a copy")
-    if (version := int(str(found))) > SCHEMA:
+    check_version(int(str(found)), place)
+    return int(str(found))
+
+
+def check_version(version: int, place: str) -> None:
+    """Raise `SchemaTooNew` where a newer Luthier made or changed the tables."""
+    if version > SCHEMA:
         raise SchemaTooNew(
             f"{place} has schema {version}, this Luthier knows up to {SCHEMA}: upgrade Luthier, or use another one"
         )
-    return version
 
 
 def _run_migrations(connection: sa.Connection, place: str) -> None:

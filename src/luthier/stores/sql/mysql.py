@@ -37,17 +37,14 @@ class MySQL:
         """No text is cut, tables take transactions, the clock has no summer time, locks are waited for."""
         return (
             "SET SESSION sql_mode = 'TRADITIONAL', default_storage_engine = InnoDB, time_zone = '+00:00', "
-            f"innodb_lock_wait_timeout = {max(1, round(timeout))}"
+            f"innodb_lock_wait_timeout = {max(1, round(timeout))}, lock_wait_timeout = {max(1, round(timeout))}"
         )
 
     def lock_schema(self, connection: sa.Connection, timeout: float) -> bool:
-        """Wait for the lock, which is the connection's."""
+        """Wait for the lock, which is the connection's: so that is not kept, but closed after the transaction."""
+        connection.detach()
         statement = f"SELECT GET_LOCK({_SCHEMA_LOCK}, {max(1, round(timeout))})"
         return bool(connection.exec_driver_sql(statement).scalar())
-
-    def unlock_schema(self, connection: sa.Connection) -> None:
-        """Give the lock back."""
-        connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_SCHEMA_LOCK})")
 
     def trouble(self, error: exc.DBAPIError) -> Trouble:
         """By the number of the error."""

@@ -50,9 +50,6 @@ class Postgres:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
         return True
 
-    def unlock_schema(self, connection: sa.Connection) -> None:
-        """Nothing to do: the lock goes with the transaction."""
-
     def trouble(self, error: exc.DBAPIError) -> Trouble:
         """By SQLSTATE, or by the text where there was no connection yet."""
         state = getattr(error.orig, "sqlstate", None)

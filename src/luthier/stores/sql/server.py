@@ -10,6 +10,7 @@ by what they left.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import weakref
@@ -28,6 +29,8 @@ from .urls import place
 T = TypeVar("T")
 
 _PAUSES = 0.002, 0.5  # seconds: the first and the longest mean wait before a transaction is tried again
+
+_POOL = "luthier"  # as which the pool logs
 
 
 class Trouble(Enum):
@@ -57,11 +60,10 @@ class Server(Protocol):
         ...
 
     def lock_schema(self, connection: sa.Connection, timeout: float, /) -> bool:
-        """Wait until nobody else makes or changes the tables; False if that took too long."""
-        ...
+        """Wait until nobody else makes or changes the tables; False if that took too long.
 
-    def unlock_schema(self, connection: sa.Connection) -> None:
-        """Let the next one in."""
+        Others wait until the transaction has ended: one that came in before its commit would not see what it made.
+        """
         ...
 
     def trouble(self, error: exc.DBAPIError) -> Trouble:
@@ -88,12 +90,15 @@ class ServerDatabase:
         self._server = server
         full = url.set(query={**server.options(timeout), **url.query})
         try:
-            self._engine = sa.create_engine(full, isolation_level="READ COMMITTED", max_overflow=-1)
+            self._engine = sa.create_engine(
+                full, isolation_level="READ COMMITTED", max_overflow=-1, pool_logging_name=_POOL
+            )
         except ImportError as error:
             raise MissingDependency(
                 f"storage {self.place} needs {url.get_driver_name()}: pip install 'luthier[{server.extra}]'"
             ) from error
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")  # shares the connections
+        logging.getLogger(f"sqlalchemy.pool.impl.QueuePool.{_POOL}").addFilter(_is_news)
         self._closing = weakref.finalize(self, self._engine.dispose)
         settings = server.settings(timeout)
 
@@ -129,16 +134,16 @@ class ServerDatabase:
         """The clock, inside a transaction."""
         return float(connection.execute(self._server.now).scalar_one())
 
+    def new_study_id(self, _connection: sa.Connection) -> Mapping[str, int]:
+        """Nothing to add: a server gives no id twice."""
+        return {}
+
     def lock_schema(self, connection: sa.Connection) -> None:
         """Wait until nobody else makes or changes the tables. Raises `StorageBusy`."""
         if not self._server.lock_schema(connection, self.timeout):
             raise StorageBusy(
                 f"others were changing the schema of {self.place} for {self.timeout:g} s: try again later"
             )
-
-    def unlock_schema(self, connection: sa.Connection) -> None:
-        """Let the next one in."""
-        self._server.unlock_schema(connection)
 
     def back_up(self, connection: sa.Connection, version: int) -> None:
         """Copy the tables to `TABLE_backup_VERSION`, in place of what is there."""
@@ -185,6 +190,13 @@ class ServerDatabase:
                 f"URL names it, or give SqlStore a longer timeout=. Nothing that was acknowledged is lost ({cause})"
             )
         return StorageError(f"{self.place} failed: {cause}")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether the pool says more than that a connection was found dead on its way back: that is tried again, or raised,
+    and its traceback on stderr would only frighten."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__module__.partition(".")[0] not in ("psycopg", "pymysql")
 
 
 def _wrapped(error: Exception, dialect: sa.Dialect) -> exc.DBAPIError:

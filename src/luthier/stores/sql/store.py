@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +45,8 @@ class SqlStore:
         StorageBusy: others held it locked for `timeout` seconds.
         MissingDependency: the driver of a server is not installed.
     """
+
+    shared = True
 
     def __init__(self, url_or_path: str | Path, *, timeout: float = 60.0) -> None:
         url = parse(url_or_path)
@@ -91,7 +92,7 @@ class SqlStore:
             if found is not None:
                 raise StudyExists(f"{self._place} has a study {study.name!r} already: load it, or choose another name")
             tried.append(study.name)
-            connection.execute(sql.ADD_STUDY, row)
+            connection.execute(sql.ADD_STUDY, {**row, **self._database.new_study_id(connection)})
             locked = LockedStudy.find(connection, study.name, self._place)
             locked.set_parameters(connection, domains)
             locked.load(connection, new)
@@ -162,11 +163,15 @@ class SqlStore:
 
         def work(connection: sa.Connection) -> tuple[int, Sequence[Sequence[Any]]]:
             study = study_row(connection, name, self._place)
-            if since >= study.revision:
-                return study.revision, []
+            first = study.id % 2**31 << 32  # no study has the id of one that was deleted
+            revision = first + study.revision
+            change.check_since(name, since, first, revision)
             if since <= 0:
-                return study.revision, connection.execute(sql.ALL_TRIALS, {"study": study.id}).all()
-            return study.revision, connection.execute(sql.CHANGED_TRIALS, {"study": study.id, "since": since}).all()
+                return revision, connection.execute(sql.ALL_TRIALS, {"study": study.id}).all()
+            if since == revision:
+                return revision, []
+            found = connection.execute(sql.CHANGED_TRIALS, {"study": study.id, "since": since - first})
+            return revision, found.all()
 
         revision, rows = self._database.read(work)
         return revision, records(rows)  # parsed when the lock is gone
@@ -191,7 +196,7 @@ class SqlStore:
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:
         """Start a trial and own it; see `Store.ask`."""
-        token = secrets.token_hex(8)
+        token = change.new_token()
 
         def work(connection: sa.Connection) -> TrialRecord:
             study = LockedStudy.find(connection, name, self._place)

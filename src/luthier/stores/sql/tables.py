@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from .types import Key, LongText
 
+VERSION_TABLE = "luthier_schema_version"
+
 metadata = sa.MetaData()
 
 studies = sa.Table(
@@ -66,7 +68,8 @@ trials = sa.Table(
 
 # -- statements, built once: building one costs more than running it
 
-STUDY = sa.select(studies).where(studies.c.name == sa.bindparam("name"))
+_version = sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE)).scalar_subquery()
+STUDY = sa.select(studies, _version.label("schema")).where(studies.c.name == sa.bindparam("name"))
 LOCKED_STUDY = STUDY.with_for_update()  # the one lock; nothing on SQLite, where BEGIN IMMEDIATE holds the whole file
 STUDIES = sa.select(studies).order_by(studies.c.id)
 SET_STUDY = (
@@ -80,6 +83,7 @@ DELETE = [
 ]
 
 ADD_STUDY = studies.insert()
+LAST_STUDY = sa.select(sa.func.coalesce(sa.func.max(studies.c.id), 0))
 
 _of_study = parameters.c.study_id == sa.bindparam("study")
 PARAMETERS = sa.select(parameters.c.name, parameters.c.domain).where(_of_study).order_by(parameters.c.id)

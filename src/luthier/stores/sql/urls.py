@@ -48,8 +48,9 @@ def _of_file(url: sa.URL) -> sa.URL:
         raise StorageError(f"storage {url.render_as_string()} takes no options: drop what follows the question mark")
     if url.database in (None, "", ":memory:"):
         raise StorageError("a SQLite database in memory is no storage for a study: give a file, or storage=None")
-    _check_path(Path(url.database))
-    return url
+    path = Path(url.database).absolute()  # whatever the working directory is later
+    _check_path(path)
+    return url.set(database=str(path))
 
 
 def _check_path(path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Several handles on the same studies (promise 1, and all others again)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ...errors import ConflictingTell
+from ...stores import Result, Store
+from .tools import DONE, FAIL, HOUR, in_threads, new_study, trials
+
+
+class _Reopening:
+    """Several handles on the same studies (promise 1, and all others again)."""
+
+    def reopen(self, store: Store) -> Store:
+        """Another handle on the same studies, as another process would have it."""
+        raise NotImplementedError("say how your store is opened once more")
+
+    def test_store_that_is_opened_twice_says_that_it_is_shared(self, store: Store) -> None:
+        assert store.shared
+
+    def test_what_was_told_is_there_after_reopening(self, store: Store) -> None:
+        name = new_study(store)
+        told = [store.tell(name, i, store.ask(name, "me", str(i)).token, DONE) for i in range(3)]
+        running = store.ask(name, "me", "3", HOUR)
+        study, changes = store.study(name), store.changes(name, 0)
+        store.close()
+        again = self.reopen(store)
+        try:
+            assert again.study(name) == study
+            assert again.changes(name, 0) == changes
+            assert trials(again, name) == [*told, running]
+            assert again.ask(name, "me", "3") == running
+            again.tell(name, 3, running.token, DONE)
+        finally:
+            again.close()
+
+    def test_two_handles_see_each_other(self, store: Store) -> None:
+        name = new_study(store)
+        other = self.reopen(store)
+        try:
+            revision, _ = other.changes(name, 0)
+            trial = store.ask(name, "me", "1")
+            assert other.changes(name, revision)[1] == [trial]
+            other.tell(name, 0, trial.token, DONE)
+            with pytest.raises(ConflictingTell):
+                store.tell(name, 0, trial.token, Result(FAIL))
+        finally:
+            other.close()
+
+    def test_handles_never_take_the_same_trial(self, store: Store) -> None:
+        name = new_study(store)
+        for i in range(8):
+            store.enqueue(name, {"x": i}, {}, str(i))
+        others = [self.reopen(store) for _ in range(3)]
+        try:
+            taken = in_threads(3, lambda k: [others[k].ask(name, str(k), f"{k}-{i}").number for i in range(4)])
+            assert sorted(number for numbers in taken for number in numbers) == list(range(12))
+        finally:
+            for other in others:
+                other.close()
