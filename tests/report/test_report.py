@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import luthier as lt
 from luthier.confirm import Baseline, Check, Interval, rerun
 from luthier.history import History
 from luthier.report import machine_facts, write_report
 from luthier.report.blocks import duration
+from luthier.samplers import RandomSampler
 from luthier.space import Choice, Float, Space
 from luthier.trial import TrialRecord, TrialState
 
@@ -186,7 +188,7 @@ def test_equal_values_and_several_objectives(fake_study, tmp_path):
     two.put([TrialRecord(i, TrialState.COMPLETE, {"x": i / 10}, (i / 10, -i / 10)) for i in range(8)])
     page = Page(write_report(tmp_path / "r.html", fake_study("two", two)))
     assert "it has no single winner" in page.text and "objective 2" in page.text
-    assert "Choice" not in page.headings
+    assert "The Pareto front" in page.text and "1 of 8 complete" in page.text
 
 
 def test_steps_join_their_sections_and_others_get_their_own(fake_study, tmp_path):
@@ -256,3 +258,20 @@ def test_times_that_people_read():
 def test_machine_facts_name_the_versions():
     facts = machine_facts()
     assert facts["python"] and facts["numpy"] and int(str(facts["cores"])) >= 1
+
+
+def test_several_objectives_show_their_pareto_front(tmp_path):
+    study = lt.create_study(directions=["minimize", "maximize"], sampler=RandomSampler(), seed=0)
+    study.optimize(lambda t: (t.suggest_float("x", 0, 1), t.suggest_float("y", 0, 1)), n_trials=12)
+    text = write_report(tmp_path / "r.html", study).read_text(encoding="utf-8")
+    body = text[text.index("The Pareto front") :]
+    assert f"{len(study.best_trials)} of 12 complete, feasible trials are on the Pareto front" in text
+    assert "objective 1 (minimize)" in body and "objective 2 (maximize)" in body
+    assert "of the variance of objective 1" in text
+
+
+def test_phones_have_margins_and_a_picture_that_needs_room_scrolls(study, tmp_path):
+    text = write_report(tmp_path / "r.html", study).read_text(encoding="utf-8")
+    narrow = text[text.index("@media (max-width: 720px)") :]
+    assert narrow.index("header, main, footer { padding-left") < narrow.index("}")
+    assert "min-width: " in text[text.index("Every complete trial through its parameters") :]

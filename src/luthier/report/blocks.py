@@ -51,12 +51,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with what it shows; `half` may stand beside another."""
+    """A figure with what it shows; `half` may stand beside another, and one below its `width` in pixels scrolls."""
 
     kind: ClassVar[str] = "picture"
     figure: go.Figure
     caption: str
     half: bool = False
+    width: int = 0
 
 
 Block: TypeAlias = Text | Facts | Table | Picture

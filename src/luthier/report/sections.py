@@ -11,6 +11,7 @@ from ..analysis import AnalysisError, changed, effect, fit_forest, importance, i
 from ..confirm import Baseline, Check, Confirmation, best_trials, choose, validation_optimism
 from ..errors import DataError, MissingDependency, SpaceError
 from ..history import History
+from ..pareto import non_dominated
 from ..plots import (
     plot_confirmation,
     plot_effect,
@@ -30,6 +31,7 @@ from .blocks import Block, Cell, Picture, Table, Text, cell, duration, facts
 Details: TypeAlias = str | Mapping[str, object]
 Step: TypeAlias = tuple[str, Details]
 
+_AXIS = 88  # pixels from one parallel axis to the next, at least
 _EFFECTS = 4  # pictures of single parameters, and
 _AXES = 10  # axes of the parallel coordinates: the most important ones
 
@@ -124,7 +126,8 @@ def analysis(history: History, metric: str, winner: Winner | None) -> list[Block
     except (AnalysisError, MissingDependency) as error:
         return [Text(f"No analysis: {error}.")]
     first = shares.single[0]
-    lead = f"{first.names[0]} explains {first.share:.0%} of the variance over the whole space"
+    which = f" of {metric}" if len(history.directions) > 1 else ""
+    lead = f"{first.names[0]} explains {first.share:.0%} of the variance{which} over the whole space"
     if len(shares.single) > 1:
         lead += f", {shares.single[1].names[0]} {shares.single[1].share:.0%}"
     blocks: list[Block] = [
@@ -145,11 +148,11 @@ def analysis(history: History, metric: str, winner: Winner | None) -> list[Block
         blocks.append(
             Picture(picture, f"{pair[0]} and {pair[1]}: what the model expects; bright is good, dots are trials.")
         )
-    caption = "Every complete trial through its parameters; bright is good, the best in red."
+    caption = "Every complete trial through its parameters; bright is good, the best in orange."
     if len(names) > _AXES:
         caption += f" The {_AXES} most important of {len(names)} parameters."
     order = [name for name in history.space.names if name in names[:_AXES]]
-    blocks.append(Picture(plot_parallel(history, order, metric=metric), caption))
+    blocks.append(Picture(plot_parallel(history, order, metric=metric), caption, width=_AXIS * (len(order) + 1)))
     if winner is not None and history.space.has_defaults:
         try:
             changes = changed(forest, history.space.defaults(), winner.params)
@@ -169,11 +172,13 @@ def analysis(history: History, metric: str, winner: Winner | None) -> list[Block
 
 def choice(history: History, metric: str, winner: Winner | None, confirmation: Confirmation | None) -> list[Block]:
     """What was chosen, and by which rule."""
+    if len(history.directions) > 1:
+        return _front(history)
     if confirmation is None:
         if winner is None:
             return []
         blocks: list[Block] = [
-            Text(f"{winner.name} has the best value of the search. It was not run again.".capitalize())
+            Text(f"{winner.name[:1].upper()}{winner.name[1:]} has the best value of the search. It was not run again.")
         ]
         return [*blocks, _leaders(history, metric)]
     blocks = []
@@ -265,6 +270,23 @@ def _trial_row(record: TrialRecord, m: int, names: Sequence[str], failed: bool) 
         lines = (record.error or "").strip().splitlines()
         row.append(cell(lines[-1][:160] if lines else None))
     return tuple(row)
+
+
+def _front(history: History) -> list[Block]:
+    """The Pareto front of several objectives, in the order of the first."""
+    candidates = np.flatnonzero(history.is_complete & history.feasible)
+    front = candidates[non_dominated(history.losses[candidates])]
+    if not len(front):
+        return []
+    records = [history.records[i] for i in front[np.argsort(history.losses[front, 0], kind="stable")].tolist()]
+    names = [name for name in history.space.names if any(name in r.params for r in records)]
+    objectives = [f"objective {k + 1} ({d})" for k, d in enumerate(history.directions)]
+    rows = tuple(
+        (cell(r.number), *(cell(v) for v in r.values or ()), *(cell(r.params.get(n)) for n in names)) for r in records
+    )
+    said = f"{len(records)} of {len(candidates)} complete, feasible trials are on the Pareto front: "
+    text = Text(f"{said}no other trial is better in one objective without being worse in another.", strong=True)
+    return [text, Table(("trial", *objectives, *names), rows, "The Pareto front", sortable=True, tall=len(rows) > 16)]
 
 
 def _leaders(history: History, metric: str) -> Table:

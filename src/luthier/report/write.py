@@ -100,7 +100,7 @@ def write_report(
         "baseline": content.baseline_section(baseline) if baseline is not None else [],
         "ranges": content.ranges(history.space),
         "search": content.search(history, spent, metric, baseline, cost),
-        "analysis": content.analysis(history, metric, winner),
+        "analysis": content.analysis(history, metric if len(history.directions) == 1 else "objective 1", winner),
         "choice": content.choice(history, metric, winner, confirmation),
         "check": content.check_section(check) if check is not None else [],
     }
