@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.testing import pytest_samplers as contract
@@ -196,6 +196,8 @@ choices = st.lists(
 
 @settings(deadline=None, max_examples=100)
 @given(choices)
+@example([0.0, -0.0])
+@example([True, 1, 1.0, None, "None"])
 def test_choices_go_there_and_back(values):
     distribution = CategoricalDistribution(values)
     domain = domain_of(distribution)

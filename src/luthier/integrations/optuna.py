@@ -77,7 +77,10 @@ def to_label(distribution: BaseDistribution, value: Any) -> Label:
         return float(value) if isinstance(distribution, FloatDistribution) else int(value)
     labels = _labels(distribution.choices)
     for i, choice in enumerate(distribution.choices):
-        if choice is value or (type(choice) is type(value) and choice == value):  # True is not 1 here
+        if choice is value:  # before -0.0 equals 0.0
+            return labels[i]
+    for i, choice in enumerate(distribution.choices):
+        if type(choice) is type(value) and choice == value:  # True is not 1 here
             return labels[i]
     return labels[int(distribution.to_internal_repr(value))]
 
