@@ -7,9 +7,10 @@ import time
 import pytest
 
 import luthier as lt
-from luthier.errors import LuthierError, ObjectiveError
+from luthier.errors import ObjectiveError, StorageError
 from luthier.samplers import GridSampler, RandomSampler
 from luthier.schedulers import MedianPruner
+from luthier.stores import MemoryStore
 from luthier.trial import TrialState
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
@@ -148,6 +149,100 @@ def test_ctrl_c_queues_the_trial_again():
     assert study.trials[2].retries == 1
 
 
+class Refuses(MemoryStore):
+    """Fails at the third result."""
+
+    told = 0
+
+    def tell(self, *args, **kwargs):
+        self.told += 1
+        if self.told == 3:
+            raise StorageError("the disk is full")
+        return super().tell(*args, **kwargs)
+
+
+def test_catch_is_for_what_the_objective_raises_and_hides_no_other_error():
+    study = make(storage=Refuses())
+    with pytest.raises(StorageError, match="the disk is full"):
+        study.optimize(square, n_trials=5, catch=Exception)
+    assert states(study) == [COMPLETE, COMPLETE, TrialState.WAITING]
+
+
+def test_a_result_of_a_trial_that_another_has_now_is_dropped_and_the_run_goes_on(caplog):
+    def objective(trial):
+        if trial.number == 1 and study.trials[1].retries == 0:
+            study._engine.store.requeue(study.name, 1, trial.token)
+        return square(trial)
+
+    study = make()
+    study.optimize(objective, n_trials=3)
+    assert states(study) == [COMPLETE] * 3 and [t.retries for t in study.trials] == [0, 1, 0]
+    assert [r.getMessage().endswith("(result dropped; 1 so far in this run)") for r in caplog.records] == [True]
+
+
+def lines_of(study, press=None):
+    """Optimize; press Ctrl-C before that line of the optimizer, engine and executor. Returns how many there were."""
+    watched, count = ("optimize.py", "engine.py", "inline.py", "protocol.py", "ctrl_c.py", "state_store.py"), 0
+
+    def trace(frame, event, arg):
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(watched):
+            return None
+        if event == "line":
+            count += 1
+            if count == press:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        study.optimize(square, n_trials=2)
+    finally:
+        sys.settrace(None)
+    return count
+
+
+def test_ctrl_c_at_any_line_leaves_no_trial_running_and_a_study_that_goes_on():
+    before = signal.getsignal(signal.SIGINT)
+    lines, pressed = lines_of(make()), 0
+    assert lines > 200
+    for press in range(1, lines + 1, 3):
+        study = make()
+        try:
+            lines_of(study, press)
+        except KeyboardInterrupt:
+            pressed += 1
+        assert TrialState.RUNNING not in states(study), f"Ctrl-C at line {press} of {lines}"
+        assert signal.getsignal(signal.SIGINT) is before
+        study.optimize(square, total_trials=2)
+        assert states(study) == [COMPLETE, COMPLETE], f"Ctrl-C at line {press} of {lines}"
+    assert pressed > lines / 6
+
+
+def test_ctrl_c_twice_comes_at_once():
+    def ask(*args, **kwargs):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it did not come")
+
+    study = make()
+    study._engine.ask = ask
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(square, n_trials=1)
+
+
+def test_a_handler_of_the_programs_own_is_called_and_put_back():
+    calls = []
+    before = signal.signal(signal.SIGINT, lambda *_: calls.append("pressed"))
+    try:
+        mine = signal.getsignal(signal.SIGINT)
+        study = make()
+        study.optimize(lambda trial: signal.raise_signal(signal.SIGINT) or 1.0, n_trials=2)
+        assert calls == ["pressed"] * 2 and signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 # -- worker processes
 
 
@@ -171,68 +266,6 @@ def test_n_jobs_runs_closures_in_processes():
     assert all(("n" in t.params) == (t.params["kind"] == "a") for t in study.trials)
     with pytest.raises(ValueError, match="n_jobs=0"):
         study.optimize(objective, n_trials=1, n_jobs=0)
-
-
-def test_a_killed_worker_costs_one_training(tmp_path):
-    def objective(trial):
-        if trial.number == 3 and not os.path.exists(marker):
-            open(marker, "w").close()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return trial.suggest_float("x", -5, 5) ** 2
-
-    marker = str(tmp_path / "killed")
-    study = make()
-    study.optimize(objective, n_trials=8, n_jobs=2)
-    assert states(study) == [COMPLETE] * 8
-    assert [t.retries for t in study.trials] == [0, 0, 0, 1, 0, 0, 0, 0]
-
-
-def test_a_trial_that_kills_every_worker_is_given_up():
-    def objective(trial):
-        if trial.number == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return trial.suggest_float("x", -5, 5) ** 2
-
-    study = make()
-    study.optimize(objective, n_trials=4, n_jobs=2, max_retries=1)
-    assert [s for n, s in enumerate(states(study)) if n != 1] == [COMPLETE] * 3
-    assert study.trials[1].state is FAIL and "worker process died" in study.trials[1].error
-
-
-def test_errors_of_workers_are_raised_here():
-    class Odd(Exception):
-        def __init__(self, a, b):
-            super().__init__(a)
-            self.hold = lambda: b  # cannot be sent
-
-    def objective(trial):
-        if trial.number == 0:
-            raise ZeroDivisionError("in the worker")
-        raise Odd(1, 2)
-
-    study = make()
-    with pytest.raises(ZeroDivisionError, match="in the worker"):
-        study.optimize(objective, n_trials=1, n_jobs=2)
-    assert study.trials[0].state is FAIL and "ZeroDivisionError" in study.trials[0].error
-    with pytest.raises(RuntimeError, match="Odd"):
-        study.optimize(objective, n_trials=1, n_jobs=2)
-    assert all(s.is_finished or s is TrialState.WAITING for s in states(study))
-
-
-def test_an_objective_that_workers_cannot_load_is_said():
-    class Unloadable:
-        def __reduce__(self):
-            return (_explode, ())
-
-        def __call__(self, trial):
-            return 1.0
-
-    with pytest.raises(LuthierError, match="a worker process cannot start"):
-        make().optimize(Unloadable(), n_trials=2, n_jobs=2)
-
-
-def _explode():
-    raise ImportError("no such thing here")
 
 
 SCRIPT = """

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .engine import Engine
-from .errors import LeaseLost, SearchSpaceExhausted
+from .errors import LeaseLost, ObjectiveError, SearchSpaceExhausted, StorageError
 from .executors import Executor, Outcome
+from .executors.ctrl_c import CtrlC
 from .live import Session, Trial
 from .progress import Progress, progress_bar
 from .trial import TrialRecord, TrialState
@@ -57,6 +58,8 @@ class Optimization:
         self._started = 0
         self._dropped = 0
         self._lock = threading.RLock()
+        self._running: dict[str, Trial] = {}  # by token: what this run asked for and has not ended
+        self._ctrl_c = CtrlC()
         self._progress: Progress | None = None
 
     @property
@@ -65,12 +68,19 @@ class Optimization:
         return self._engine
 
     def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
-        """Run trials until there are enough."""
-        self._engine.give_back_dead()
-        bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
-        with bar as self._progress:
-            self._show_progress()
-            executor.run(objective, self)
+        """Run trials until there are enough; whatever ends the run, no trial of it is left running."""
+        with self._ctrl_c:
+            self._engine.give_back_dead()
+            bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
+            with bar as self._progress:
+                self._show_progress()
+                try:
+                    self._ctrl_c.let_go()
+                    executor.run(objective, self)
+                finally:
+                    self._ctrl_c.hold()
+                    for trial in list(self._running.values()):  # Ctrl-C came between an ask and the executor
+                        self.interrupted(trial)
 
     def _goal(self) -> int | None:
         if self._total is not None or self._n_trials is None:
@@ -89,7 +99,7 @@ class Optimization:
 
     def next(self) -> Trial | None:
         """A trial to run; None when there are enough, or nothing is left to try."""
-        with self._lock:
+        with self._lock, self._ctrl_c.held():
             self._engine.take_expired(self._max_retries)
             if self._enough():
                 return None
@@ -98,6 +108,7 @@ class Optimization:
             except SearchSpaceExhausted:
                 self._stop.set()
                 return None
+            self._running[trial.token] = trial
             self._started += 1
             self._show_progress()
             return trial
@@ -108,42 +119,59 @@ class Optimization:
         A result of a trial that was given to another owner is dropped: the run goes on.
         """
         with self._lock:
-            error = outcome.exception
-            try:
-                record = self._finish(trial, outcome)
-            except LeaseLost as lost:
-                self._drop(lost)
-                return
-            except self._catch:
-                record = self._engine.record(trial.number)
-            self._show_progress()
+            with self._ctrl_c.held():
+                record, error = self._tell(trial, outcome)
+                self._show_progress()
             if error is not None and not isinstance(error, self._catch):
+                if error.__traceback__ is None and outcome.error:  # it comes from a worker
+                    error.add_note(f"raised by the objective in trial {trial.number}, in a worker:\n{outcome.error}")
                 raise error
-            for callback in self._callbacks:
-                callback(record)
+            if record is not None:
+                for callback in self._callbacks:
+                    callback(record)
+
+    def _tell(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord | None, Exception | None]:
+        """The finished trial, None if it is another's, and what there is to raise about it."""
+        record, error = None, outcome.exception
+        try:
+            record = self._finish(trial, outcome)
+        except LeaseLost as lost:
+            self._drop(lost)
+            error = None
+        except ObjectiveError as no_result:  # told as FAIL
+            record, error = self._engine.record(trial.number), no_result
+        self._running.pop(trial.token, None)
+        return record, error
 
     def _drop(self, lost: LeaseLost) -> None:
         """The trial is another's: it does not count as started here."""
-        import logging  # costs as much as a third of this package, and is hardly ever needed
-
         self._started -= 1
         self._dropped += 1
-        logging.getLogger("luthier").warning("%s (result dropped; %d so far in this run)", lost, self._dropped)
-        self._show_progress()
+        _warn("%s (result dropped; %d so far in this run)", lost, self._dropped)
 
     def lost(self, trial: Trial, reason: str) -> None:
         """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
-        with self._lock:
+        with self._lock, self._ctrl_c.held():
             too_often = self._engine.record(trial.number).retries >= self._max_retries
             error = f"{reason} ({self._max_retries + 1} times)"
             if not (too_often and self._engine.give_up(trial.number, trial.token, error)):
                 self._started -= 1
                 self._engine.give_back(trial.number, trial.token)
+            self._running.pop(trial.token, None)
             self._show_progress()
 
     def interrupted(self, trial: Trial) -> None:
         """Queue the trial again: the run ends."""
-        self._engine.give_back(trial.number, trial.token)
+        with self._ctrl_c.held():
+            self._running.pop(trial.token, None)
+            try:
+                self._engine.give_back(trial.number, trial.token)
+            except StorageError as error:  # it must keep neither the other trials from it nor the cause from the user
+                _warn(
+                    "trial %d could not be queued again; the next run does it once its lease has run out: %s",
+                    trial.number,
+                    error,
+                )
 
     def _show_progress(self) -> None:
         if self._progress is None:
@@ -155,3 +183,9 @@ class Optimization:
             best = float(np.min(complete) * history.signs[0])
         counts = np.bincount(history.states, minlength=len(TrialState))
         self._progress.show(counts.tolist(), best)
+
+
+def _warn(text: str, *args: object) -> None:
+    import logging  # costs as much as a third of this package, and is hardly ever needed
+
+    logging.getLogger("luthier").warning(text, *args)

@@ -278,23 +278,33 @@ class Study:
             max_retries: how often a trial whose worker died, was stuck or fell silent is started again before it
                 counts as FAIL.
             trial_timeout: seconds after which the worker process of a trial is killed, and the trial counts as
-                one whose worker died. n_jobs=1 then runs in one worker process: a stuck objective in this process
-                cannot be stopped from outside.
+                one whose worker died; on clusters too. n_jobs=1 then runs in one worker process: a stuck objective
+                in this process cannot be stopped from outside.
 
         A trial that was taken from this process (it was paused for longer than `lease_seconds`) is dropped with a
         warning in the log "luthier", does not count, and the run goes on.
 
         Raises:
-            ValueError: both n_trials and total_trials, a trial_timeout that is not positive, or one with an executor;
-                an executor that is unknown, address or resources without a cluster.
+            ValueError: both n_trials and total_trials; a trial_timeout that is not positive; n_jobs or trial_timeout
+                with an executor that is made already; an executor that is unknown; address or resources without a
+                cluster.
+            LuthierError: workers cannot get or load the objective, or no cluster answers.
             MissingDependency: the library of the cluster is not installed.
             ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
             KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
         """
         if n_trials is not None and total_trials is not None:
             raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
-        if trial_timeout is not None and executor is not None:
-            raise ValueError("trial_timeout kills worker processes of this machine: give n_jobs in place of executor")
+        if executor is not None and not isinstance(executor, str):
+            if trial_timeout is not None:
+                raise ValueError(
+                    "trial_timeout is for workers that `optimize` starts: give n_jobs in place of executor, or make "
+                    "the executor with a trial_timeout of its own"
+                )
+            if n_jobs != 1:
+                raise ValueError(
+                    f"n_jobs={n_jobs} says nothing to an executor that is made already: give n_jobs to the executor"
+                )
         if (address is not None or resources is not None) and not isinstance(executor, str):
             raise ValueError("address and resources are those of a cluster: give executor='ray' or 'dask' with them")
         self._stop.clear()
@@ -315,7 +325,7 @@ class Study:
 
             executor = ProcessExecutor(n_jobs, trial_timeout)
         elif isinstance(executor, str):
-            executor = _cluster(executor, address, None if n_jobs == 1 else n_jobs, resources)
+            executor = _cluster(executor, address, None if n_jobs == 1 else n_jobs, resources, trial_timeout)
         run.run(objective, executor or InlineExecutor())
 
     def stop(self) -> None:
@@ -343,15 +353,21 @@ class Study:
         return self._engine.tell(number, trial.token, result, outcome.params)
 
 
-def _cluster(name: str, address: str | None, n_jobs: int | None, resources: Mapping[str, float] | None) -> Executor:
+def _cluster(
+    name: str,
+    address: str | None,
+    n_jobs: int | None,
+    resources: Mapping[str, float] | None,
+    trial_timeout: float | None,
+) -> Executor:
     if name == "ray":
         from .executors.ray import RayExecutor
 
-        return RayExecutor(address, n_jobs, resources)
+        return RayExecutor(address, n_jobs, resources, trial_timeout)
     if name == "dask":
         from .executors.dask import DaskExecutor
 
-        return DaskExecutor(address, n_jobs, resources)
+        return DaskExecutor(address, n_jobs, resources, trial_timeout)
     raise ValueError(f"executor={name!r}: give 'ray', 'dask', or an Executor")
 
 

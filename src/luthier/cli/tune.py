@@ -8,6 +8,7 @@ from typing import Literal
 import typer
 
 from ..errors import LuthierError
+from ..executors import Executor
 from .console import error_console, print_json
 from .folder import RunFolder
 from .settings import PRUNERS, SAMPLERS, ImageSettings
@@ -78,7 +79,7 @@ def image(
         1,
         "--jobs",
         "-j",
-        help="Trainings at a time, each in a process; -1 for one per core.",
+        help="Trainings at a time, each in a process; -1 for one per core. With --on, 1 and -1 are what it holds.",
         rich_help_panel="The search",
     ),
     on: Literal["ray", "dask"] | None = typer.Option(
@@ -119,6 +120,7 @@ def image(
         raise LuthierError(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
     if address is not None and on is None:
         raise LuthierError(f"--address {address}: say what runs there with --on ray or --on dask")
+    executor = None if on is None else _cluster(on, address, jobs)  # first: its library may not be there
     options = {
         "data": data,
         "trials": trials,
@@ -144,7 +146,7 @@ def image(
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
     try:
-        summary = tune_image(folder, settings, jobs, on, address)
+        summary = tune_image(folder, settings, jobs, executor)
     except KeyboardInterrupt:
         error_console().print(
             f"\n[bold]Interrupted.[/] Nothing that was finished is lost. Go on with\n"
@@ -155,3 +157,14 @@ def image(
         raise typer.Exit(130) from None
     if json:
         print_json(summary)
+
+
+def _cluster(name: Literal["ray", "dask"], address: str | None, jobs: int) -> Executor:
+    n_jobs = None if jobs == 1 else jobs
+    if name == "ray":
+        from ..executors.ray import RayExecutor
+
+        return RayExecutor(address, n_jobs)
+    from ..executors.dask import DaskExecutor
+
+    return DaskExecutor(address, n_jobs)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..analysis import AnalysisError, importance
 from ..confirm import (
@@ -23,6 +23,7 @@ from ..confirm import (
     validation_optimism,
 )
 from ..errors import DataError, LuthierError
+from ..executors import Executor
 from ..executors.mapping import parallel_map
 from ..executors.processes import usable_cores
 from ..study import Study, create_study
@@ -41,8 +42,7 @@ def tune_image(
     folder: RunFolder,
     settings: ImageSettings,
     jobs: int,
-    cluster: Literal["ray", "dask"] | None = None,
-    address: str | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Walk the nine steps, leaving out what an earlier run of the same folder has done.
 
@@ -50,8 +50,7 @@ def tune_image(
         folder: of the run.
         settings: what to do.
         jobs: trainings at a time, each in a process; -1 for one per core.
-        cluster: where the search runs, in place of processes; 1 job and -1 then mean what it holds.
-        address: of the cluster; None starts a local one.
+        executor: where the search runs, in place of processes.
 
     Returns:
         the result as JSON: parameters, accuracies, cost, where things are.
@@ -59,7 +58,6 @@ def tune_image(
     Raises:
         LuthierError: data that cannot be used, a storage that cannot be written, no trial that worked.
     """
-    on_cluster = {"executor": cluster, "address": address, "n_jobs": jobs}
     jobs = usable_cores() if jobs == -1 else jobs
     started = time.time()
     say = Speaker(9)
@@ -94,7 +92,7 @@ def tune_image(
     baseline = _baseline(say, study, task)
     _say_ranges(say, study)
     _say_method(say, settings, jobs)
-    _search(say, study, task, settings, on_cluster if cluster is not None else {"n_jobs": jobs})
+    _search(say, study, task, settings, {"n_jobs": jobs} if executor is None else {"executor": executor})
     _say_analysis(say, study)
     confirmation, winner = _choice(say, study, task, settings, jobs, folder)
     verdict = _check(say, task, folder, winner)

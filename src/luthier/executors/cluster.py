@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
+import logging
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
+from ..errors import LuthierError
 from ..live import Trial
-from .line import Line, Switchboard, sendable
-from .protocol import Outcome, TrialSource, evaluate
+from .away import Left, evaluate_away, packed_objective, unpacked_objective
+from .line import Line, Switchboard
+from .processes import check_timeout
+from .protocol import Outcome, TrialSource
+
+_log = logging.getLogger("luthier")
 
 _POLL_SECONDS = 0.5  # how soon nodes that joined, and the end of a run, are noticed; results are noticed at once
 
@@ -19,7 +26,13 @@ class WorkerDied(Exception):
 
 
 class Cluster(Protocol):
-    """What the loop needs of a cluster. Called from one thread."""
+    """What the loop needs of a cluster. Called from one thread.
+
+    Attributes:
+        may_grow: whether nodes may join, by themselves or by somebody's hand.
+    """
+
+    may_grow: bool
 
     @property
     def host(self) -> str:
@@ -30,6 +43,10 @@ class Cluster(Protocol):
         """How many trials it holds at once, now."""
         ...
 
+    def needs(self) -> str:
+        """What a trial takes, and what each node has."""
+        ...
+
     def submit(self, *args: Any) -> Any:
         """Start `run_trial(*args)` on a worker, without retries; return a hashable handle."""
         ...
@@ -38,8 +55,12 @@ class Cluster(Protocol):
         """Those that ended, as soon as there is one; none after so many seconds."""
         ...
 
-    def outcome(self, handle: Any) -> Outcome | None:
+    def outcome(self, handle: Any) -> Outcome | Left | None:
         """What an ended `run_trial` returned. Raises WorkerDied."""
+        ...
+
+    def kill(self, handle: Any) -> None:
+        """End the process that runs this."""
         ...
 
     def cancel(self, handles: Collection[Any]) -> None:
@@ -48,7 +69,11 @@ class Cluster(Protocol):
 
 
 def run_on_cluster(
-    cluster: Cluster, objective: Callable[[Trial], Any], source: TrialSource, n_jobs: int | None
+    cluster: Cluster,
+    objective: Callable[[Trial], Any],
+    source: TrialSource,
+    n_jobs: int | None,
+    trial_timeout: float | None = None,
 ) -> None:
     """Run all trials of the source on a cluster; on Ctrl-C or an error, those that run are ended and queued again.
 
@@ -57,18 +82,22 @@ def run_on_cluster(
         objective: anything that cloudpickle can send.
         source: of the trials.
         n_jobs: how many at once; None for what the cluster holds.
-    """
-    import cloudpickle
+        trial_timeout: seconds from the start of a trial on a worker after which that is killed; None for never.
 
-    with Switchboard(source.session, cluster.host, cloudpickle.dumps(objective)) as switchboard:
-        loop = _Loop(cluster, source, (switchboard.address, switchboard.key), n_jobs)
-        loop.start()
+    Raises:
+        LuthierError: the objective cannot be sent or loaded; workers cannot reach this machine; no node of a cluster
+            that cannot grow holds a trial.
+    """
+    with Switchboard(source.session, cluster.host, packed_objective(objective)) as switchboard:
+        loop = _Loop(cluster, source, switchboard, n_jobs, trial_timeout)
         try:
+            loop.start()
             while not loop.done.wait(0.05):
                 pass
         finally:
             loop.ended.set()
-            loop.done.wait()
+            if loop.ident is not None:
+                loop.done.wait()
     if loop.error is not None:
         raise loop.error
 
@@ -79,13 +108,23 @@ class _Loop(threading.Thread):
     Wait for `done`, not with `join`: in Python 3.11, a Ctrl-C in `join` makes a thread that runs count as stopped.
     """
 
-    def __init__(self, cluster: Cluster, source: TrialSource, study: tuple[Any, bytes], n_jobs: int | None) -> None:
-        super().__init__(daemon=True)
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: TrialSource,
+        switchboard: Switchboard,
+        n_jobs: int | None,
+        trial_timeout: float | None,
+    ) -> None:
+        super().__init__(name="luthier-cluster", daemon=True)
         self._cluster = cluster
         self._source = source
-        self._study = study
+        self._switchboard = switchboard
         self._n_jobs = n_jobs
+        self._trial_timeout = trial_timeout
         self._running: dict[Any, Trial] = {}
+        self._stuck: set[Any] = set()
+        self._warned = False
         self.ended = threading.Event()
         self.done = threading.Event()
         self.error: BaseException | None = None
@@ -116,17 +155,42 @@ class _Loop(threading.Thread):
                     failure = failure or error
             if failure is not None:
                 raise failure
+            self._kill_stuck()
 
     def _fill(self) -> None:
-        room = max(1, self._cluster.capacity())
+        capacity = self._cluster.capacity()
+        self._say_if_none_fits(capacity)
+        room = max(1, capacity)  # one may wait for a node: clusters that grow do so for what waits
         room = room if self._n_jobs is None else min(room, self._n_jobs)
-        while len(self._running) < room and (trial := self._source.next()) is not None:
+        while not self.ended.is_set() and len(self._running) < room and (trial := self._source.next()) is not None:
             try:
-                handle = self._cluster.submit(*self._study, trial.ticket())
+                handle = self._cluster.submit(self._switchboard.address, self._switchboard.key, trial.ticket())
             except BaseException:
                 self._source.interrupted(trial)
                 raise
             self._running[handle] = trial
+
+    def _say_if_none_fits(self, capacity: int) -> None:
+        if capacity > 0:
+            self._warned = False
+        elif not self._cluster.may_grow:
+            raise LuthierError(f"no node can hold a trial: {self._cluster.needs()}; ask for less in `resources`")
+        elif not self._warned:
+            self._warned = True
+            _log.warning(
+                "no node of the cluster can hold a trial now: %s. Waiting for one that can; Ctrl-C ends the run",
+                self._cluster.needs(),
+            )
+
+    def _kill_stuck(self) -> None:
+        if self._trial_timeout is None:
+            return
+        latest = time.monotonic() - self._trial_timeout
+        for handle, trial in self._running.items():
+            started = self._switchboard.claimed_at(trial.token)
+            if started is not None and started < latest and handle not in self._stuck:
+                self._stuck.add(handle)
+                self._cluster.kill(handle)
 
     def _finish(self, handle: Any) -> None:
         try:
@@ -134,7 +198,12 @@ class _Loop(threading.Thread):
             reason = "the cluster lost its result"
         except WorkerDied as error:
             outcome, reason = None, str(error)
+        if isinstance(outcome, Left):
+            raise outcome.exception
         trial = self._running.pop(handle)
+        if handle in self._stuck:
+            reason = f"the training took longer than trial_timeout={self._trial_timeout:g} s"
+        self._stuck.discard(handle)
         if outcome is None:
             self._source.lost(trial, reason)
         else:
@@ -149,11 +218,30 @@ class _Loop(threading.Thread):
                     self._source.interrupted(trial)
 
 
+def check_arguments(n_jobs: int | None, trial_timeout: float | None) -> None:
+    """Raise ValueError unless these can be."""
+    if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
+        raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for what the cluster holds")
+    check_timeout(trial_timeout)
+
+
+def listed(amounts: Mapping[str, float]) -> str:
+    """Amounts of resources, for people."""
+    return ", ".join(f"{name} {amount:.12g}" for name, amount in amounts.items()) or "nothing"
+
+
+def each_has(what: str, amounts: Collection[str]) -> str:
+    """What each node has, for people; the same is said once."""
+    if not amounts:
+        return f"there is no {what}"
+    return " | ".join(f"{n} {what}{'s' * (n > 1)} of {text}" for text, n in Counter(amounts).items())
+
+
 _loaded: tuple[bytes, Callable[[Trial], Any]] | None = None  # the objective of the run with that key
 _loading = threading.Lock()  # a Dask worker may run several trials, each in a thread
 
 
-def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | None:
+def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | Left | None:
     """Run a trial on a worker; None if the cluster started it before, and lost it, without saying so."""
     global _loaded
     line = Line(address, key)
@@ -163,8 +251,8 @@ def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | No
             return None
         with _loading:
             if _loaded is None or _loaded[0] != key:
-                _loaded = (key, pickle.loads(line.objective()))
+                _loaded = (key, unpacked_objective(line.objective()))
             objective = _loaded[1]
-        return sendable(evaluate(objective, trial))
+        return evaluate_away(objective, trial)
     finally:
         line.close()

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import LuthierError, MissingDependency
 from ..live import Trial
-from .cluster import WorkerDied, run_on_cluster, run_trial
+from .away import Left
+from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
 from .processes import usable_cores
 from .protocol import Outcome, TrialSource
 
@@ -19,17 +20,22 @@ class DaskExecutor:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
         n_jobs: how many trials at once; None or -1 for what the cluster holds.
         resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
+        trial_timeout: seconds after which the worker of a trial is restarted as stuck, with all trials that it runs;
+            None for never. Its nanny does that: workers started with `--no-nanny` have none.
 
     Raises:
-        ValueError: n_jobs is 0 or less than -1, or a resource is not positive.
+        ValueError: n_jobs is 0 or less than -1, a resource or trial_timeout is not positive.
         MissingDependency: Dask is not installed.
     """
 
     def __init__(
-        self, address: str | None = None, n_jobs: int | None = None, resources: Mapping[str, float] | None = None
+        self,
+        address: str | None = None,
+        n_jobs: int | None = None,
+        resources: Mapping[str, float] | None = None,
+        trial_timeout: float | None = None,
     ) -> None:
-        if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
-            raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for what the cluster holds")
+        check_arguments(n_jobs, trial_timeout)
         if any(not amount > 0 for amount in (resources or {}).values()):
             raise ValueError(f"resources={dict(resources or {})}: each amount must be positive")
         try:
@@ -39,12 +45,13 @@ class DaskExecutor:
         self.address = address
         self.n_jobs = None if n_jobs == -1 else n_jobs
         self.resources = dict(resources or {})
+        self.trial_timeout = trial_timeout
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all; on Ctrl-C or an error, what runs is dropped and queued again.
 
         Raises:
-            LuthierError: no scheduler answers at the address, or it went away.
+            LuthierError: no scheduler answers at the address, or it went away; as `run_on_cluster`.
         """
         from distributed import Client, LocalCluster
 
@@ -65,7 +72,8 @@ class DaskExecutor:
             except (OSError, TimeoutError) as error:
                 raise LuthierError(f"no Dask scheduler answers at {self.address}: {error}") from error
             with client:
-                run_on_cluster(_Dask(client, self.resources), objective, source, self.n_jobs)
+                cluster = _Dask(client, self.resources, may_grow=local is None)
+                run_on_cluster(cluster, objective, source, self.n_jobs, self.trial_timeout)
         finally:
             if local is not None:
                 local.close()
@@ -74,17 +82,25 @@ class DaskExecutor:
 class _Dask:
     """A Dask cluster as the loop wants it."""
 
-    def __init__(self, client: Any, resources: Mapping[str, float]) -> None:
+    def __init__(self, client: Any, resources: Mapping[str, float], *, may_grow: bool) -> None:
         from distributed.comm.addressing import get_address_host
         from distributed.utils import get_ip
 
         self._client = client
         self._resources = resources
+        self.may_grow = may_grow
         scheduler = get_address_host(client.scheduler.address)
         self.host: str = get_ip(scheduler)  # type: ignore[no-untyped-call]
 
+    def _workers(self) -> list[Mapping[str, Any]]:
+        return list(self._client.scheduler_info()["workers"].values())
+
     def capacity(self) -> int:
-        return sum(self._slots(worker) for worker in self._client.scheduler_info()["workers"].values())
+        return sum(map(self._slots, self._workers()))
+
+    def needs(self) -> str:
+        have = [listed({"threads": worker["nthreads"], **worker["resources"]}) for worker in self._workers()]
+        return f"it takes {listed({'threads': 1, **self._resources})}; {each_has('worker', have)}"
 
     def _slots(self, worker: Mapping[str, Any]) -> int:
         has = worker["resources"]
@@ -103,7 +119,7 @@ class _Dask:
                 return []
         return [handle for handle in handles if handle.done()]
 
-    def outcome(self, handle: Any) -> Outcome | None:
+    def outcome(self, handle: Any) -> Outcome | Left | None:
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
@@ -114,6 +130,16 @@ class _Dask:
             raise WorkerDied(f"the Dask worker died: {error}") from error
         except CancelledError as error:
             raise LuthierError(f"the Dask scheduler dropped a trial; is it still there? {error}") from error
+
+    def kill(self, handle: Any) -> None:
+        workers = [worker for worker, keys in self._client.processing().items() if handle.key in keys]
+        try:
+            self._client.restart_workers(workers)
+        except ValueError as error:  # no nanny
+            raise LuthierError(
+                f"a trial is stuck on {', '.join(workers)}, which cannot be restarted: {error}; start workers without "
+                "--no-nanny, or give no trial_timeout"
+            ) from error
 
     def cancel(self, handles: Collection[Any]) -> None:
         self._client.cancel(list(handles), force=True)

@@ -5,21 +5,25 @@ Every connection proves that it has the key (HMAC, by `multiprocessing.connectio
 
 from __future__ import annotations
 
+import os
 import pickle
 import secrets
+import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import Any
 
+from ..errors import LuthierError
 from ..live import Session
 from ..space import Domain
 from ..trial import Label
-from .protocol import Outcome
+from .away import sendable
 
+_KEY_SECONDS = 10.0  # for a caller to prove that it has the key
 _METHODS = frozenset({"suggest_new", "report", "should_prune", "set_trial_attrs"})
 
 
@@ -39,58 +43,85 @@ class Switchboard:
         # no authkey here: a caller that keeps silent would keep all others waiting
         self._listener = Listener(backlog=64) if host is None else Listener((host, 0), backlog=64)
         self.address = self._listener.address
-        self._connections: set[Connection] = set()
-        self._claimed: set[str] = set()
+        self._connections: dict[Connection, threading.Thread] = {}
+        self._claimed: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._accept, name="luthier-switchboard", daemon=True)
 
     def __enter__(self) -> Switchboard:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closed = True
+        self._closed.set()
         with suppress(OSError):
             Client(self.address).close()  # wakes the thread
         self._thread.join(timeout=1)
         self._listener.close()
         with self._lock:
+            threads = list(self._connections.values())
             for connection in self._connections:
-                connection.close()
+                _hang_up(connection)
+        for thread in threads:
+            thread.join(timeout=1)  # more only if it is in the midst of an answer, whose end nobody will hear
 
     def _accept(self) -> None:
         while True:
             try:
                 connection = self._listener.accept()
-            except OSError:
-                if self._closed:
+            except OSError:  # the caller died while it called, or there are too many open files
+                if self._closed.wait(0.01):
                     return
-                continue  # the caller died while it called
-            if self._closed:
-                connection.close()
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                continue
+            thread = threading.Thread(target=self._serve, args=(connection,), name="luthier-line", daemon=True)
+            with self._lock:
+                if self._closed.is_set():
+                    connection.close()
+                    return
+                self._connections[connection] = thread
+            thread.start()
 
     def _serve(self, connection: Connection) -> None:
-        with self._lock:
-            self._connections.add(connection)
         try:
-            deliver_challenge(connection, self.key)
-            answer_challenge(connection, self.key)
+            self._check_key(connection)
             while True:
-                method, args = connection.recv()
-                try:
-                    answer = (True, self._answer(method, args))
-                except Exception as error:
-                    answer = (False, error)
-                connection.send(answer)
+                connection.send_bytes(self._heard(connection))
         except (EOFError, OSError, AuthenticationError):
             pass  # the worker ended, the run did, or the caller has not the key
         finally:
             with self._lock:
-                self._connections.discard(connection)
-            connection.close()
+                del self._connections[connection]
+                connection.close()
+
+    def _check_key(self, connection: Connection) -> None:
+        """Raise unless the caller proves in time that it has the key."""
+        patience = threading.Timer(_KEY_SECONDS, self._hang_up_on, [connection])
+        patience.name, patience.daemon = "luthier-line-key", True
+        patience.start()
+        try:
+            deliver_challenge(connection, self.key)
+            answer_challenge(connection, self.key)
+        finally:
+            patience.cancel()
+            patience.join()
+
+    def _hang_up_on(self, connection: Connection) -> None:
+        with self._lock:  # so that it is not closed in between, and its number another's
+            if connection in self._connections:
+                _hang_up(connection)
+
+    def _heard(self, connection: Connection) -> bytes:
+        """The answer to the next call, or what was raised in place of it."""
+        data = connection.recv_bytes()
+        try:
+            return pickle.dumps((True, self._answer(*pickle.loads(data))))
+        except Exception as error:  # the worker raises it
+            return pickle.dumps((False, sendable(error)))
+
+    def claimed_at(self, attempt: str) -> float | None:
+        """When an attempt started on a worker, by `time.monotonic`; None if it did not."""
+        return self._claimed.get(attempt)
 
     def _answer(self, method: str, args: tuple[Any, ...]) -> Any:
         if method == "objective":
@@ -105,23 +136,45 @@ class Switchboard:
         """True for the first who asks: a cluster that starts an attempt again by itself gets False."""
         with self._lock:
             first = attempt not in self._claimed
-            self._claimed.add(attempt)
+            self._claimed.setdefault(attempt, time.monotonic())
             return first
 
 
+def _hang_up(connection: Connection) -> None:
+    """End a connection so that a thread that reads from it notices, as `close` does not."""
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 class Line:
-    """The session of trials in a worker: every call goes to the study's process. Not safe for threads."""
+    """The session of trials in a worker: every call goes to the study's process. Not safe for threads.
+
+    Raises:
+        LuthierError: the study cannot be reached, or its key is another.
+    """
 
     def __init__(self, address: Any, key: bytes) -> None:
-        self._connection = Client(address, authkey=key)
+        self._address = address
+        try:
+            self._connection = Client(address, authkey=key)
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise LuthierError(
+                f"a worker on {socket.gethostname()} cannot reach the study at {_name(address)}: {error!r}; has the "
+                "run ended? does a firewall keep workers from the machine of the study?"
+            ) from None
 
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
 
     def _call(self, method: str, *args: Any) -> Any:
-        self._connection.send((method, args))
-        good, answer = self._connection.recv()
+        try:
+            self._connection.send((method, args))
+            good, answer = self._connection.recv()
+        except (OSError, EOFError) as error:
+            raise LuthierError(
+                f"the study at {_name(self._address)} does not answer a worker any more: its run has ended ({error!r})"
+            ) from None
         if not good:
             raise answer
         return answer
@@ -151,11 +204,5 @@ class Line:
         self._call("set_trial_attrs", number, attrs)
 
 
-def sendable(outcome: Outcome) -> Outcome:
-    """The outcome with an exception that survives pickling."""
-    if outcome.exception is not None:
-        try:
-            pickle.loads(pickle.dumps(outcome.exception))
-        except Exception:
-            return replace(outcome, exception=RuntimeError(f"the objective raised {outcome.exception!r}"))
-    return outcome
+def _name(address: Any) -> str:
+    return ":".join(map(str, address)) if isinstance(address, tuple) else str(address)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import LuthierError
-from .processes import ignore_ctrl_c, thread_environment
+from .ctrl_c import ignore_ctrl_c
+from .processes import thread_environment
 
 
 def parallel_map(

@@ -8,8 +8,6 @@ reports, wants to know whether to stop, or meets a new parameter.
 from __future__ import annotations
 
 import os
-import pickle
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
@@ -17,8 +15,10 @@ from typing import Any
 
 from ..errors import LuthierError
 from ..live import Trial
-from .line import Line, Switchboard, sendable
-from .protocol import Outcome, TrialSource, evaluate
+from .away import Left, evaluate_away, packed_objective, unpacked_objective
+from .ctrl_c import ignore_ctrl_c
+from .line import Line, Switchboard
+from .protocol import Outcome, TrialSource
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -38,22 +38,24 @@ class ProcessExecutor:
     def __init__(self, n_jobs: int, trial_timeout: float | None = None) -> None:
         if n_jobs == 0 or n_jobs < -1:
             raise ValueError(f"n_jobs={n_jobs}: give the number of worker processes, or -1 for one per core")
-        if trial_timeout is not None and not trial_timeout > 0:
-            raise ValueError(f"trial_timeout={trial_timeout}: give a positive number of seconds, or None for no limit")
+        check_timeout(trial_timeout)
         self.trial_timeout = trial_timeout
         self.n_jobs = usable_cores() if n_jobs == -1 else n_jobs
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
-        """Run them all; on Ctrl-C or an error, workers are ended and what they ran is queued again."""
-        import cloudpickle
+        """Run them all; on Ctrl-C or an error, workers are ended and what they ran is queued again.
 
+        Raises:
+            LuthierError: the objective cannot be sent to a worker, or loaded there.
+        """
+        packed = packed_objective(objective)
         with Switchboard(source.session) as switchboard:
-            start = (cloudpickle.dumps(objective), switchboard.address, switchboard.key)
+            start = (packed, switchboard.address, switchboard.key)
             environment = thread_environment(self.n_jobs, os.environ)
             slots = [_Slot(start, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
-            for slot in slots:
-                slot.start()
             try:
+                for slot in slots:
+                    slot.start()
                 while not all(slot.done.is_set() for slot in slots):
                     for slot in slots:
                         slot.done.wait(0.05)
@@ -63,7 +65,8 @@ class ProcessExecutor:
                 for slot in slots:
                     slot.end()
                 for slot in slots:
-                    slot.done.wait()
+                    if slot.ident is not None:  # one that never started has nothing to end
+                        slot.done.wait()
         for slot in slots:
             if slot.error is not None:
                 raise slot.error
@@ -82,26 +85,26 @@ class _Slot(threading.Thread):
         source: TrialSource,
         trial_timeout: float | None,
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__(name="luthier-worker", daemon=True)
         self._start = start
         self._environment = environment
         self._source = source
         self._trial_timeout = trial_timeout
-        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._pool: Any = None
+        self.ended = threading.Event()
         self.error: BaseException | None = None
         self.done = threading.Event()
 
     def run(self) -> None:
         try:
-            while not self._ended.is_set() and (trial := self._source.next()) is not None:
+            while not self.ended.is_set() and (trial := self._source.next()) is not None:
                 self._run_one(trial)
         except BaseException as error:
             self.error = error
         finally:
             try:
-                self._close(kill=self._ended.is_set())
+                self._close(kill=self.ended.is_set())
             finally:
                 self.done.set()
 
@@ -114,10 +117,12 @@ class _Slot(threading.Thread):
             stuck = not wait([future], self._trial_timeout).done
             if stuck:
                 self._close(kill=True)  # then there is no result, unless it came in this moment
-            outcome: Outcome = future.result()
+            outcome: Outcome | Left = future.result()
+            if isinstance(outcome, Left):
+                raise outcome.exception
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             self._close(kill=True)
-            if self._ended.is_set():
+            if self.ended.is_set():
                 self._source.interrupted(trial)
             elif stuck:
                 self._source.lost(trial, f"the training took longer than trial_timeout={self._trial_timeout:g} s")
@@ -134,22 +139,21 @@ class _Slot(threading.Thread):
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
         with self._lock:
-            if self._ended.is_set():
+            if self.ended.is_set():
                 raise ShutdownExecutorError("the run has ended")
             if self._pool is not None:
                 return self._pool
-            self._pool = ProcessPoolExecutor(
+            pool = self._pool = ProcessPoolExecutor(
                 1, initializer=_start_worker, initargs=self._start, env=self._environment, timeout=None
             )
-            started = self._pool.submit(_is_ready)
+            started = pool.submit(_is_ready)
         try:
             started.result()
         except BrokenProcessPool as error:
-            raise LuthierError(
-                "a worker process cannot start: see its output above; can the objective, and what it imports, "
-                "be loaded in another process?"
-            ) from error
-        return self._pool
+            if self.ended.is_set():
+                raise
+            raise LuthierError("a worker process cannot start: it died at once; see its output above") from error
+        return pool
 
     def _close(self, *, kill: bool) -> None:
         with self._lock:
@@ -158,29 +162,41 @@ class _Slot(threading.Thread):
             pool.shutdown(wait=True, kill_workers=kill)
 
     def end(self) -> None:
-        """End the worker, whatever it does, if it still runs a trial."""
+        """Start no more, and end the worker, in a thread: a second Ctrl-C ends the waiting for it, not the ending."""
+        self.ended.set()
         if not self.done.is_set():
-            self._ended.set()
-            self._close(kill=True)
+            threading.Thread(target=self._close, kwargs={"kill": True}, name="luthier-end", daemon=True).start()
 
 
-_worker: tuple[Callable[[Trial], Any], Line] | None = None  # what this worker process was started with
+_worker: tuple[Callable[[Trial], Any], Line] | LuthierError  # what this worker process was started with, or why not
 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     global _worker
     ignore_ctrl_c()
-    _worker = (pickle.loads(objective), Line(address, key))
+    try:
+        _worker = unpacked_objective(objective), Line(address, key)
+    except LuthierError as error:
+        _worker = error
 
 
 def _is_ready() -> bool:
-    return _worker is not None
+    """Raises LuthierError if it is not."""
+    if isinstance(_worker, LuthierError):
+        raise _worker
+    return True
 
 
-def _work(ticket: tuple[Any, ...]) -> Outcome:
-    assert _worker is not None
+def _work(ticket: tuple[Any, ...]) -> Outcome | Left:
+    assert not isinstance(_worker, LuthierError)
     objective, line = _worker
-    return sendable(evaluate(objective, Trial.from_ticket(ticket, line)))
+    return evaluate_away(objective, Trial.from_ticket(ticket, line))
+
+
+def check_timeout(trial_timeout: float | None) -> None:
+    """Raise ValueError unless it is None or a positive time."""
+    if trial_timeout is not None and not trial_timeout > 0:
+        raise ValueError(f"trial_timeout={trial_timeout}: give a positive number of seconds, or None for no limit")
 
 
 def usable_cores() -> int:
@@ -194,8 +210,3 @@ def thread_environment(workers: int, environment: Mapping[str, str]) -> dict[str
     """Variables that divide the cores among workers for BLAS and PyTorch, where `environment` does not say."""
     threads = str(max(1, usable_cores() // workers))
     return {name: environment.get(name, threads) for name in _THREAD_VARIABLES}
-
-
-def ignore_ctrl_c() -> None:
-    """Ctrl-C goes to all processes of a terminal; which end is decided by the one that started them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,7 +5,8 @@ Executors know nothing of studies, so a study can call them: they lie below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,7 +21,8 @@ class Outcome:
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
-        values: what the objective returned, unchecked.
+        values: the number or numbers that the objective returned, unchecked; a short text in place of what is no
+            number, which may be huge, or impossible to send.
         params: stored values of the parameters that it asked for.
         constraints: what it set.
         error: its traceback.
@@ -80,4 +82,25 @@ def evaluate(objective: Callable[[Trial], Any], trial: Trial) -> Outcome:
 
         text = "".join(traceback.format_exception(error))
         return Outcome(TrialState.FAIL, None, trial.stored_params, trial.constraints, text, error)
-    return Outcome(TrialState.COMPLETE, values, trial.stored_params, trial.constraints)
+    return Outcome(TrialState.COMPLETE, _plain(values), trial.stored_params, trial.constraints)
+
+
+def _plain(values: Any) -> Any:
+    if values is None or isinstance(values, float | bool):
+        return values
+    try:
+        if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+            return tuple(map(float, values))
+        return shown(values) if isinstance(values, str | bytes) else float(values)
+    except Exception:  # whatever a foreign object raises: it is no number
+        return shown(values)
+
+
+def shown(value: Any) -> str:
+    """Any object in a few characters; exceptions whole."""
+    try:
+        if isinstance(value, str):
+            return value[:80]
+        return repr(value) if isinstance(value, BaseException) else reprlib.repr(value)
+    except Exception:  # its own __repr__ is broken
+        return f"an object of {type(value).__name__}"

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import LuthierError, MissingDependency
 from ..live import Trial
-from .cluster import WorkerDied, run_on_cluster, run_trial
+from .away import Left
+from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
 from .processes import usable_cores
 from .protocol import Outcome, TrialSource
 
@@ -28,17 +29,21 @@ class RayExecutor:
         n_jobs: how many trials at once; None or -1 for what the cluster holds.
         resources: what one trial takes: "num_cpus" (default 1), "num_gpus" (0), "memory" (bytes), and custom
             resources of the cluster by name.
+        trial_timeout: seconds after which the worker of a trial is killed as stuck; None for never.
 
     Raises:
-        ValueError: n_jobs is 0 or less than -1, or a resource is negative.
+        ValueError: n_jobs is 0 or less than -1, a resource is negative, or trial_timeout is not positive.
         MissingDependency: Ray is not installed.
     """
 
     def __init__(
-        self, address: str | None = None, n_jobs: int | None = None, resources: Mapping[str, float] | None = None
+        self,
+        address: str | None = None,
+        n_jobs: int | None = None,
+        resources: Mapping[str, float] | None = None,
+        trial_timeout: float | None = None,
     ) -> None:
-        if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
-            raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for what the cluster holds")
+        check_arguments(n_jobs, trial_timeout)
         if any(not amount >= 0 for amount in (resources or {}).values()):
             raise ValueError(f"resources={dict(resources or {})}: no amount may be negative")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported or started
@@ -50,12 +55,13 @@ class RayExecutor:
         self.address = address
         self.n_jobs = None if n_jobs == -1 else n_jobs
         self.resources = {"num_cpus": 1, **(resources or {})}
+        self.trial_timeout = trial_timeout
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all; on Ctrl-C or an error, what runs is killed and queued again.
 
         Raises:
-            LuthierError: no cluster answers at the address.
+            LuthierError: no cluster answers at the address; as `run_on_cluster`.
         """
         import ray
 
@@ -63,7 +69,8 @@ class RayExecutor:
         try:
             if ours:
                 self._connect()
-            run_on_cluster(_Ray(self.resources), objective, source, self.n_jobs)
+            cluster = _Ray(self.resources, may_grow=not ours or self.address is not None)
+            run_on_cluster(cluster, objective, source, self.n_jobs, self.trial_timeout)
         finally:
             if ours:
                 ray.shutdown()  # a cluster that was there before only loses this connection
@@ -84,8 +91,10 @@ class RayExecutor:
 class _Ray:
     """A Ray cluster as the loop wants it."""
 
-    def __init__(self, resources: Mapping[str, float]) -> None:
+    def __init__(self, resources: Mapping[str, float], *, may_grow: bool) -> None:
         import ray
+
+        self.may_grow = may_grow
 
         named = {name: amount for name, amount in resources.items() if name not in _OPTIONS}
         options = {name: resources[name] for name in _OPTIONS if name in resources}
@@ -93,11 +102,20 @@ class _Ray:
         self._start = ray.remote(run_trial).options(**options, resources=named, max_retries=0)
         self.host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
 
-    def capacity(self) -> int:
+    def _nodes(self) -> list[Mapping[str, float]]:
         import ray
 
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        return sum(min((int(has.get(name, 0) // n) for name, n in self._needs.items()), default=1) for has in nodes)
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+    def capacity(self) -> int:
+        return sum(
+            min((int(has.get(name, 0) // n) for name, n in self._needs.items()), default=1) for has in self._nodes()
+        )
+
+    def needs(self) -> str:
+        hidden = ("node:", "object_store_memory")  # which Ray adds by itself
+        have = [listed({k: v for k, v in node.items() if not k.startswith(hidden)}) for node in self._nodes()]
+        return f"it takes {listed(self._needs)}; {each_has('node', have)}"
 
     def submit(self, *args: Any) -> Any:
         return self._start.remote(*args)
@@ -108,7 +126,7 @@ class _Ray:
         ended, _ = ray.wait(list(handles), num_returns=1, timeout=seconds, fetch_local=False)
         return ended
 
-    def outcome(self, handle: Any) -> Outcome | None:
+    def outcome(self, handle: Any) -> Outcome | Left | None:
         import ray
         from ray import exceptions
 
@@ -120,8 +138,14 @@ class _Ray:
             exceptions.LocalRayletDiedError,
             exceptions.OutOfMemoryError,
             exceptions.ObjectLostError,
+            exceptions.TaskCancelledError,
         ) as error:
             raise WorkerDied(f"the Ray worker died: {type(error).__name__}: {error}") from error
+
+    def kill(self, handle: Any) -> None:
+        import ray
+
+        ray.cancel(handle, force=True)
 
     def cancel(self, handles: Collection[Any]) -> None:
         import ray

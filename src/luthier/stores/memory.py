@@ -22,7 +22,7 @@ class _Locked:
     """The state behind its lock."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a Ctrl-C as it is let go must not lock its thread out
         self.state = StoreState()
 
     def __enter__(self) -> StoreState:
