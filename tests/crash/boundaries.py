@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from typing import TypeAlias
 
 from faults import DIED, VARIABLE, install_failpoint
 from targets import TARGETS
 
-from luthier.errors import ConflictingTell
+from luthier.errors import ConflictingTell, StudyExists, StudyNotFound
 from luthier.stores import Result, Store, StudyRecord, open_store
 from luthier.trial import TrialRecord, TrialState
 
 DONE, OTHER = (Result(TrialState.COMPLETE, (value,)) for value in (1.0, 2.0))
+
+Call: TypeAlias = Callable[[Store, str], object]
 
 
 def trials(store: Store, name: str) -> list[TrialRecord]:
@@ -27,42 +30,52 @@ def trials(store: Store, name: str) -> list[TrialRecord]:
     return store.changes(name, 0)[1]
 
 
-def tell(store: Store, name: str) -> None:
-    """Finish the trial that was asked for."""
-    assert store.tell(name, 0, trials(store, name)[0].token, DONE).values == (1.0,)
+def first(store: Store, name: str) -> TrialRecord:
+    """The trial that was asked for."""
+    return trials(store, name)[0]
 
 
-def write(store: Store, name: str) -> None:
-    """Report."""
-    store.write(name, 0, trials(store, name)[0].token, reports=[(3, 0.5)])
+def token(store: Store, name: str) -> str:
+    """Of the trial that was asked for."""
+    return first(store, name).token
 
 
-def requeue(store: Store, name: str) -> None:
-    """Take the trial away."""
-    store.requeue(name, 0, trials(store, name)[0].token)
+def names(store: Store) -> list[str]:
+    """Of all studies."""
+    return [study.name for study in store.studies()]
 
 
-def enqueue(store: Store, name: str) -> None:
-    """Queue another one."""
-    store.enqueue(name, {"x": 1}, {}, "the call")
-
-
-def ask(store: Store, name: str) -> None:
-    """Take the next one."""
-    store.ask(name, "me", "the call", 60.0)
-
-
-CALLS: dict[str, tuple[Callable[[Store, str], None], Callable[[TrialRecord], bool]]] = {
-    "tell": (tell, lambda first: first.state is TrialState.COMPLETE),
-    "write": (write, lambda first: first.reports == ((3, 0.5),)),
-    "requeue": (requeue, lambda first: (first.state, first.retries) == (TrialState.WAITING, 1)),
+CALLS: dict[str, tuple[Call, Call]] = {
+    "tell": (lambda s, n: s.tell(n, 0, token(s, n), DONE), lambda s, n: first(s, n).values == (1.0,)),
+    "write": (
+        lambda s, n: s.write(n, 0, token(s, n), reports=[(3, 0.5)], attrs={"a": 1}),
+        lambda s, n: first(s, n).reports == ((3, 0.5),) and first(s, n).attrs == {"a": 1},
+    ),
+    "requeue": (
+        lambda s, n: s.requeue(n, 0, token(s, n)),
+        lambda s, n: (first(s, n).state, first(s, n).retries) == (TrialState.WAITING, 1),
+    ),
+    "fail": (lambda s, n: s.fail(n, 0, token(s, n), "died"), lambda s, n: first(s, n).error == "died"),
+    "set_trial_attrs": (lambda s, n: s.set_trial_attrs(n, 0, {"b": 1}), lambda s, n: first(s, n).attrs == {"b": 1}),
+    "enqueue": (lambda s, n: s.enqueue(n, {"x": 1}, {}, "the call"), lambda s, n: len(trials(s, n)) == 2),
+    "ask": (lambda s, n: s.ask(n, "me", "the call", 60.0), lambda s, n: len(trials(s, n)) == 2),
+    "set_study_attrs": (lambda s, n: s.set_study_attrs(n, {"c": 1}), lambda s, n: s.study(n).attrs == {"c": 1}),
+    "add_parameters": (
+        lambda s, n: s.add_parameters(n, {"x": {"low": 0}, "y": {"low": 1}}),
+        lambda s, n: len(s.study(n).parameters) == 2,
+    ),
+    "load": (
+        lambda s, n: s.load(StudyRecord(f"{n}-copy", ("minimize",), 0, parameters={"x": {}}), trials(s, n)),
+        lambda s, n: (
+            f"{n}-copy" in names(s) and len(trials(s, f"{n}-copy")) == len(s.study(f"{n}-copy").parameters) == 1
+        ),
+    ),
+    "delete_study": (lambda s, n: s.delete_study(n), lambda s, n: n not in names(s)),
 }
-"""Calls on trial 0, and how it shows that they were committed."""
-ADDING: dict[str, Callable[[Store, str], None]] = {"enqueue": enqueue, "ask": ask}
-"""Calls that add trial 1."""
+"""Calls on a study with one trial that runs, and whether they are to be seen, whole."""
 
 
-def die_in(target: str, url: str, name: str, call: Callable[[Store, str], None], when: str) -> None:
+def die_in(target: str, url: str, name: str, call: Call, when: str) -> None:
     """Make a call in a process of its own that ends at its commit."""
     if (pid := os.fork()) == 0:
         os.environ[VARIABLE] = f"{when}:1"
@@ -77,27 +90,22 @@ def die_in(target: str, url: str, name: str, call: Callable[[Store, str], None],
 def run(target: str, url: str) -> None:
     """All calls, wherever they can end."""
     for when in TARGETS[target].failpoints:
-        for word, call in {**{word: call for word, (call, _) in CALLS.items()}, **ADDING}.items():
+        for word, (call, is_done) in CALLS.items():
             name = f"{word}-{when}"
             with closing(open_store(url)) as store:
                 store.create_study(StudyRecord(name, ("minimize",), 0))
                 store.ask(name, "me", "first", 60.0)
+                before = (names(store), trials(store, name), store.study(name))
             die_in(target, url, name, call, when)
             with closing(open_store(url)) as store:
-                _look(store, name, word, committed=when == "after")
-                call(store, name)
-                _look(store, name, word, committed=True)
+                assert bool(is_done(store, name)) is (when == "after"), name
+                if when != "after":
+                    assert (names(store), trials(store, name), store.study(name)) == before, name
+                with suppress(StudyExists, StudyNotFound):  # how load and delete_study say that they are done
+                    call(store, name)
+                assert is_done(store, name), name
                 if word == "tell":
                     _no_other_result(store, name)
-
-
-def _look(store: Store, name: str, word: str, *, committed: bool) -> None:
-    found = trials(store, name)
-    if word in ADDING:
-        assert len(found) == 1 + committed, (name, found)
-    else:
-        assert len(found) == 1, (name, found)
-        assert CALLS[word][1](found[0]) is committed, (name, found)
 
 
 def _no_other_result(store: Store, name: str) -> None:

@@ -50,7 +50,12 @@ def check(store: Store, said: Sequence[dict[str, Any]], lease: float, died: floa
         for fact in enqueued
         if fact["number"] not in before or before[fact["number"]].attrs.get("client") != fact["client"]
     ]
-    twice = _taken_twice(said) + _told_twice(told) + _queued_twice(before.values())
+    lost += [_said(fact, before) for fact in said if fact["fact"] == "wrote" and not _is_kept(fact, before)]
+    lost += [_said(fact, before) for fact in said if fact["fact"] == "requeued" and not _was_requeued(fact, before)]
+    twice = _taken_twice(said) + _told_twice(told) + _queued_twice(before.values()) + _requeued_twice(said)
+    begun = time.monotonic()
+    slow = _next_trial(store, lease)
+    next_s = time.monotonic() - begun
     recover(store, lease)
     recovered = time.time() - died
     after = records_of(store)
@@ -68,9 +73,20 @@ def check(store: Store, said: Sequence[dict[str, Any]], lease: float, died: floa
         "late": counts["late"],
         "requeued": sum(record.retries for record in after),
         "refused": counts["refused"],
+        "next_s": round(next_s, 2),
         "recovered_s": round(recovered, 2),
-        "violations": lost + twice + running + wrong,
+        "violations": lost + twice + slow + running + wrong,
     }
+
+
+def _next_trial(store: Store, lease: float) -> list[str]:
+    """Start and finish a trial as any worker; what is wrong if that takes longer than the lease of the dead."""
+    begun = time.monotonic()
+    study = load_study(store, lease)
+    trial = study.ask()
+    took = time.monotonic() - begun
+    study.tell(trial, value_of(trial.token))
+    return [f"the next trial started after {took:.1f} s only"] if took > lease + SLACK else []
 
 
 def _said(fact: dict[str, Any], records: dict[int, TrialRecord]) -> str:
@@ -82,6 +98,18 @@ def _is_there(fact: dict[str, Any], records: dict[int, TrialRecord]) -> bool:
     if record is None or record.state is not TrialState.COMPLETE:
         return False
     return bool(record.token == fact["token"] and record.value == fact["value"])
+
+
+def _is_kept(fact: dict[str, Any], records: dict[int, TrialRecord]) -> bool:
+    """Whether a report is there for as long as its writer has the trial."""
+    record = records.get(fact["number"])
+    return record is not None and (record.token != fact["token"] or fact["step"] in dict(record.reports))
+
+
+def _was_requeued(fact: dict[str, Any], records: dict[int, TrialRecord]) -> bool:
+    """Whether a trial was taken from the owner that somebody took it from."""
+    record = records.get(fact["number"])
+    return record is not None and record.token != fact["token"] and record.retries > 0
 
 
 def _is_true(record: TrialRecord) -> bool:
@@ -114,6 +142,11 @@ def _told_twice(told: Sequence[dict[str, Any]]) -> list[str]:
     for fact in told:
         results[fact["number"]].add((fact["token"], fact["value"]))
     return [f"trial {number} was acknowledged with {both}" for number, both in results.items() if len(both) > 1]
+
+
+def _requeued_twice(said: Sequence[dict[str, Any]]) -> list[str]:
+    taken = Counter((fact["number"], fact["token"]) for fact in said if fact["fact"] == "requeued")
+    return [f"trial {number} was taken from one owner {n} times" for (number, _), n in taken.items() if n > 1]
 
 
 def _queued_twice(records: Any) -> list[str]:

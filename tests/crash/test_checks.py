@@ -73,6 +73,28 @@ def test_trial_of_two_results_is_found(store: Store) -> None:
     assert figures(store, [asked, said, {**said, "value": said["value"] + 1}])["twice"] == 1
 
 
+def test_lost_report_is_found(store: Store) -> None:
+    asked, said = told(store)
+    wrote = {"fact": "wrote", "number": said["number"], "token": said["token"], "step": 3}
+    assert figures(store, [asked, said, wrote])["lost"] == 1
+    assert figures(store, [asked, said, {**wrote, "token": "of an owner who lost it"}])["lost"] == 0
+
+
+def test_trial_that_was_not_taken_away_or_twice_is_found(store: Store) -> None:
+    trial = store.ask(STUDY, "me", "1", 0.0)
+    fact = {"fact": "requeued", "number": trial.number, "token": trial.token}
+    store.requeue(STUDY, trial.number, trial.token)
+    assert figures(store, [fact, fact])["twice"] == 1
+    assert figures(store, [fact])["violations"] == []
+    mine = store.ask(STUDY, "me", "2", 0.0)
+    assert figures(store, [{"fact": "requeued", "number": mine.number, "token": mine.token}])["lost"] == 1
+
+
+def test_next_trial_that_waits_for_long_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checks.SLACK", -1.0)
+    assert "the next trial started after" in figures(store, [])["violations"][0]
+
+
 def test_call_that_queued_two_trials_is_found(store: Store) -> None:
     for client in ("first", "second"):
         store.enqueue(STUDY, {"x": 0.5}, {"client": "c"}, client)

@@ -118,6 +118,7 @@ def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rn
         patiently(ledger, store.write, STUDY, number, token, params={"x": rng.random()})
     for step in range(rng.randint(0, STEPS)):
         patiently(ledger, store.write, STUDY, number, token, reports=[(step, value)], lease=lease)
+        ledger.say("wrote", number=number, token=token, step=step)
     time.sleep(rng.uniform(0, 0.02))
     result = Result(TrialState.COMPLETE, (value,))
     patiently(ledger, store.tell, STUDY, number, token, result)

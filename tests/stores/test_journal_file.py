@@ -389,6 +389,32 @@ def test_failed_compaction_leaves_the_file(
     assert trials(store, name) == [told]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_process_that_dies_in_compaction_leaves_the_old_file_or_the_new(
+    store: JournalStore, path: Path, when: str
+) -> None:
+    name = new_study(store)
+    told = [told_trial(store, name) for _ in range(3)]
+    size = path.stat().st_size
+    if (child := os.fork()) == 0:
+        really = Path.replace
+
+        def dying(self: Path, target: Path) -> None:
+            if when == "after":
+                really(self, target)
+            os._exit(77)
+
+        Path.replace = dying  # type: ignore[assignment,method-assign]
+        store.compact()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77
+    assert (path.stat().st_size < size) == (when == "after")
+    assert trials(store, name) == told
+    store.compact()
+    assert [told_trial(store, name).number, trials(store, name)[:3]] == [3, told]
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_interrupted_compaction_leaves_the_file(
     store: JournalStore, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

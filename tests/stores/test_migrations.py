@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -178,6 +179,28 @@ def test_copy_lasts_before_the_file_is_touched(golden: Path, newer: Path, monkey
 
     monkeypatch.setattr(migrate, "_run_migrations", noting)
     SqlStore(golden).close()
+    assert facts(golden)[0] == "2"
+
+
+def test_process_that_dies_before_the_upgrade_is_committed(
+    golden: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (child := os.fork()) == 0:
+        really = migrate._run_migrations
+
+        def dying(*args: Any) -> None:
+            really(*args)
+            os._exit(77)
+
+        migrate._run_migrations = dying
+        SqlStore(golden)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77
+    assert facts(golden.with_name("study.db.backup-1"))[0] == "1"
+    assert facts(golden)[0] == "1"
+    store = SqlStore(golden)
+    check_golden(store)
+    store.close()
     assert facts(golden)[0] == "2"
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
@@ -95,6 +96,27 @@ def test_password_of_any_letters_goes_into_the_url_and_no_message(backend: str) 
 @pytest.mark.parametrize("name", ["sqlite://", "sqlite:///:memory:", ":memory:", ""])
 def test_sqlite_in_memory_is_no_storage(name: str) -> None:
     assert "storage=None" in refused(name)
+
+
+@pytest.mark.parametrize("suffix", ["db", "journal"])
+def test_paths_where_no_file_can_be(tmp_path: Path, suffix: str) -> None:
+    assert "cannot be the path of a file: embedded null byte" in refused(f"{tmp_path}/a\0b.{suffix}")
+    assert "cannot be the path of a file: File name too long" in refused(f"{tmp_path}/{'x' * 300}.{suffix}")
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    assert "is a device or a pipe, not a file" in refused(tmp_path / f"pipe.{suffix}")
+    (tmp_path / "file").touch()
+    assert "is a file, not a folder" in refused(tmp_path / "file" / f"study.{suffix}")
+    assert "there is no folder" in refused(tmp_path / "no" / f"study.{suffix}")
+
+
+def test_url_that_lacks_a_slash() -> None:
+    assert "lacks a slash: write sqlite:///study.db" in refused("sqlite://study.db")
+    assert "journal:///study.journal" in refused("journal://study")
+
+
+@pytest.mark.parametrize("what", [5, b"study.db", object])
+def test_what_is_no_storage(what: Any) -> None:
+    assert "is none: give a path, a URL, a store" in refused(what)
 
 
 def test_folder(tmp_path: Path) -> None:

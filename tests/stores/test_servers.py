@@ -201,6 +201,16 @@ def test_name_that_is_too_long_is_refused_whole(store: SqlStore) -> None:
     assert store.studies() == []
 
 
+@pytest.mark.parametrize("name", ["x\ud800", "x\0y"])
+def test_text_that_no_database_takes_is_said_or_kept(store: SqlStore, name: str) -> None:
+    try:
+        new_study(store, name)
+    except StorageError:
+        assert store.studies() == []
+    else:  # MariaDB keeps the character of code 0
+        assert [study.name for study in store.studies()] == [name]
+
+
 def test_leases_go_by_the_clock_of_the_server(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     name, now = new_study(store), time.time()
     monkeypatch.setattr(time, "time", lambda: 0.0)

@@ -220,3 +220,11 @@ def test_whole_study_is_read_in_one_query(store: SqlStore) -> None:
         event.remove(sa.Engine, "before_cursor_execute", note)
     assert len(found) == 5
     assert sum("FROM trials" in statement for statement in said) == 1
+
+
+def test_text_that_is_no_unicode_is_said(store: SqlStore) -> None:
+    with pytest.raises(StorageError, match=r"study\.db takes no text such as 'x\\ud800': surrogates"):
+        new_study(store, "x\ud800")
+    with pytest.raises(StorageError, match="takes no text such as 'me"):
+        store.ask(new_study(store), "me\ud800", "1")
+    assert trials(store, "study") == []

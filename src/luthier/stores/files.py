@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens to the power."""
+"""Files of stores: where one can be, and how one is whole or not there, whatever happens to the power."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from ..errors import StorageError
+
+
+def check_path(path: Path, example: str) -> None:
+    """Raise `StorageError` where no file can be, or something else is; `example` is the name of one."""
+    try:
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder: name a file in it, such as {path / example}")
+        if path.exists() and not path.is_file():
+            raise StorageError(f"{path} is a device or a pipe, not a file: give another path")
+        folder = path.parent
+        if not folder.exists():
+            raise StorageError(f"{path} cannot be made: there is no folder {folder}; make it first")
+        if not folder.is_dir():
+            raise StorageError(f"{path} cannot be made: {folder} is a file, not a folder; give another path")
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StorageError(f"{str(path)!r} cannot be the path of a file: {why}; give another one") from error
 
 
 @contextmanager

@@ -38,4 +38,6 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
         from .sql import SqlStore  # SQLAlchemy is loaded by those alone who use it
 
         return SqlStore(os.fspath(storage))
+    if not isinstance(storage, Store):
+        raise StorageError(f"storage={storage!r} is none: give a path, a URL, a store with all methods, or None")
     return storage

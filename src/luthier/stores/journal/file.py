@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import StorageError
-from ..files import sync_folder, written_whole
+from ..files import check_path, sync_folder, written_whole
 from .framing import damage, frame, header_id, is_torn_header, new_header, next_whole_frame, whole_frames
 from .lock import Patience, ThreadsLock, lock_descriptor, unlock_descriptor, watch
 
@@ -30,9 +30,10 @@ class JournalFile:
 
     def __init__(self, path: Path, timeout: float) -> None:
         self.path = path = path.absolute()  # whatever the working directory is later
+        self._fd: int | None = None
+        check_path(path, "study.journal")
         self._timeout = timeout
         self._threads = ThreadsLock(path)
-        self._fd: int | None = None
         self._may_write = True
         self._id = ""
         self._start = self._end = 0  # of what follows the header, and of what was read
@@ -238,8 +239,4 @@ def is_at(path: Path, fd: int) -> bool:
 
 
 def _cannot_open(path: Path, error: OSError) -> StorageError:
-    if path.is_dir():
-        return StorageError(f"{path} is a folder: name a file in it, such as {path / 'study.journal'}")
-    if not path.parent.exists():
-        return StorageError(f"{path} cannot be made: there is no folder {path.parent}; make it first")
     return StorageError(f"{path} cannot be opened: {error.strerror}")

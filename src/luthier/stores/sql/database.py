@@ -97,6 +97,8 @@ class Database:
             try:
                 with Running(), engine.begin() as connection:
                     return work(connection)
+            except UnicodeEncodeError as error:
+                raise StorageError(f"{self.path} takes no text such as {error.object!r}: {error.reason}") from error
             except (exc.DBAPIError, sqlite3.Error) as error:
                 name = _error_name(error)
                 if not name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

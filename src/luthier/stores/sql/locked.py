@@ -51,7 +51,9 @@ class LockedStudy:
 
     def trial(self, connection: sa.Connection, number: int) -> Sequence[Any]:
         """The row of a trial. Raises `TrialNotFound`."""
-        row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
+        row = None
+        if 0 <= number < self.trials:  # which also fits into the column
+            row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
         if row is None:
             raise TrialNotFound(f"study {self.name!r} has no trial {number}: it has {self.trials} trials")
         return row

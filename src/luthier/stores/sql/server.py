@@ -163,6 +163,8 @@ class ServerDatabase:
             try:
                 with Running(), self._connect(engine) as connection, connection.begin():
                     return work(connection)
+            except UnicodeEncodeError as wrong:
+                raise StorageError(f"{self.place} takes no text such as {wrong.object!r}: {wrong.reason}") from wrong
             except (exc.DBAPIError, engine.dialect.loaded_dbapi.Error) as raised:
                 error = raised if isinstance(raised, exc.DBAPIError) else _wrapped(raised, engine.dialect)
                 trouble = self._server.trouble(error)

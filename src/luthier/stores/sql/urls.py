@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import StorageError
+from ..files import check_path
 
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 
@@ -30,8 +31,9 @@ def parse(url_or_path: str | Path) -> sa.URL:
         return _of_file(url)
     if backend not in _DRIVERS or driver not in ("", _DRIVERS[backend]):
         raise StorageError(
-            f"storage {place(url)} is not supported: give a path (study.db), a URL of SQLite (sqlite:///study.db), "
-            "PostgreSQL (postgresql://...), MySQL (mysql://...) or MariaDB (mariadb://...), or None for memory"
+            f"storage {place(url)} is not supported: give a path (study.db, study.journal), a URL of SQLite "
+            "(sqlite:///study.db), of a journal (journal:///study.journal), PostgreSQL (postgresql://...), MySQL "
+            "(mysql://...) or MariaDB (mariadb://...), or None for memory"
         )
     if not url.database:
         raise StorageError(f"storage {place(url)} names no database: write {backend}://user:password@host/name")
@@ -46,18 +48,10 @@ def place(url: sa.URL) -> str:
 def _of_file(url: sa.URL) -> sa.URL:
     if url.query:
         raise StorageError(f"storage {url.render_as_string()} takes no options: drop what follows the question mark")
+    if url.host:
+        raise StorageError(f"{url.render_as_string()!r} lacks a slash: write sqlite:///study.db, or just study.db")
     if url.database in (None, "", ":memory:"):
         raise StorageError("a SQLite database in memory is no storage for a study: give a file, or storage=None")
     path = Path(url.database).absolute()  # whatever the working directory is later
-    _check_path(path)
+    check_path(path, "study.db")
     return url.set(database=str(path))
-
-
-def _check_path(path: Path) -> None:
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder: name a file in it, such as {path / 'study.db'}")
-    folder = path.parent
-    if not folder.exists():
-        raise StorageError(f"{path} cannot be made: there is no folder {folder}; make it first")
-    if not folder.is_dir():
-        raise StorageError(f"{path} cannot be made: {folder} is a file, not a folder; give another path")

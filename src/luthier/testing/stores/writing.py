@@ -133,7 +133,7 @@ class _Writing:
         assert trials(store, name) == [trial]
         store.tell(name, 0, trial.token, DONE)
 
-    @pytest.mark.parametrize("number", [1, -1])
+    @pytest.mark.parametrize("number", [1, -1, 2**80])
     def test_missing_trial(self, store: Store, number: int) -> None:
         name = new_study(store)
         token = store.ask(name, "me", "1").token
