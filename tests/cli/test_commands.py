@@ -1,21 +1,47 @@
-"""The commands as a user runs them: real processes, real data, real kills."""
+"""The commands as a user runs them: real data, real kills; in this process where no other is needed."""
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import luthier as lt
+from luthier.cli import main
 from luthier.samplers import RandomSampler
 
 QUICK = ("--epochs", "4", "--trials", "7", "--top", "2", "--seeds", "2", "--limit", "300")
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Runs the command in this process."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["luthier", *map(str, args)])
+        monkeypatch.setenv("COLUMNS", "120")
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 def luthier(*args, **options):
@@ -53,38 +79,38 @@ def test_the_result_as_json(run):
     assert not list((folder / "checkpoints").glob("*"))
 
 
-def test_trials_and_best(run):
+def test_trials_and_best(run, here):
     folder, _ = run
-    listed = json.loads(luthier("trials", folder, "--json").stdout)
+    listed = json.loads(here("trials", folder, "--json").stdout)
     assert [t["number"] for t in listed] == list(range(7))
-    complete = json.loads(luthier("trials", folder, "--json", "--state", "complete", "--sort", "value").stdout)
+    complete = json.loads(here("trials", folder, "--json", "--state", "complete", "--sort", "value").stdout)
     values = [t["value"] for t in complete]
     assert values == sorted(values, reverse=True)
-    assert "learning_rate" in luthier("trials", folder).stdout
-    found = json.loads(luthier("best", folder, "--json").stdout)
+    assert "learning_rate" in here("trials", folder).stdout
+    found = json.loads(here("best", folder, "--json").stdout)
     assert found["confirmed"] and len(found["runs"]) == 2 and "check" in found
-    assert "learning_rate" in luthier("best", folder).stdout
-    from_storage = json.loads(luthier("best", folder / "study.db", "--json").stdout)
+    assert "learning_rate" in here("best", folder).stdout
+    from_storage = json.loads(here("best", folder / "study.db", "--json").stdout)
     assert not from_storage["confirmed"]
 
 
-def test_the_report_is_written_again(run):
+def test_the_report_is_written_again(run, here):
     folder, _ = run
     (folder / "report.html").unlink()
-    done = luthier("report", folder)
+    done = here("report", folder)
     assert done.returncode == 0 and "sealed" in (folder / "report.html").read_text(encoding="utf-8")
     elsewhere = folder.parent / "other.html"
-    assert luthier("report", folder / "study.db", "--out", elsewhere).returncode == 0 and elsewhere.exists()
+    assert here("report", folder / "study.db", "--out", elsewhere).returncode == 0 and elsewhere.exists()
 
 
-def test_predict(run, tmp_path):
+def test_predict(run, tmp_path, here):
     from PIL import Image
     from sklearn.datasets import load_digits
 
     folder, _ = run
     digits = load_digits()
     np.savez(tmp_path / "images.npz", images=digits.images[:50].astype(np.uint8))
-    done = luthier("predict", folder, "--input", tmp_path / "images.npz", "--out", tmp_path / "labels.csv")
+    done = here("predict", folder, "--input", tmp_path / "images.npz", "--out", tmp_path / "labels.csv")
     assert done.returncode == 0 and "30 more" in done.stdout
     with (tmp_path / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -93,67 +119,130 @@ def test_predict(run, tmp_path):
     (tmp_path / "pictures").mkdir()
     for i in range(3):
         Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(tmp_path / "pictures" / f"{i}.png")
-    answers = json.loads(luthier("predict", folder, "--input", tmp_path / "pictures", "--json").stdout)
+    answers = json.loads(here("predict", folder, "--input", tmp_path / "pictures", "--json").stdout)
     assert len(answers) == 3 and set(answers[0]) == {"name", "label", "probabilities"}
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("tune", "image"), "say what to learn from"),
         (("tune", "image", "--data", "no-such-data"), "no-such-data"),
+        (("tune", "image", "--out", "nowhere", "--resume"), "nowhere is not a run of Luthier"),
+        (("trials", "nowhere.db"), "nowhere.db"),
+        (("trials", "weird://x"), "storage weird://x is not supported"),
+        (("best", "."), "is not a run of Luthier"),
+        (("predict", "nowhere", "--input", "x.npz"), "nowhere is not a run of Luthier"),
+        (("repair", "nowhere.journal"), "nowhere.journal cannot be opened"),
+    ],
+)
+def test_errors_are_said_and_exit_with_1(args, message, tmp_path, here, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = here(*args)
+    assert done.returncode == 1, done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr and not done.stdout
+    assert not list(tmp_path.iterdir()), "an error leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("nonsense",), "No such command 'nonsense'"),
+        (("tune", "image"), "say what to learn from"),
+        (("tune", "image", "--trials", "many"), "Invalid value for '--trials'"),
+        (("tune", "image", "--data", "digits", "--trials", "0"), "Invalid value for '--trials'"),
+        (("tune", "image", "--data", "digits", "--seed", "-1"), "Invalid value for '--seed'"),
         (("tune", "image", "--data", "digits", "--sampler", "magic"), "--sampler magic: choose one of auto, tpe"),
         (("tune", "image", "--data", "digits", "--pruner", "magic"), "--pruner magic: choose one of median"),
         (("tune", "image", "--data", "digits", "--augment", "magic"), "--augment magic: choose one of"),
         (("tune", "image", "--data", "digits", "--jobs", "0"), "--jobs 0"),
         (("tune", "image", "--data", "digits", "--resume", "--fresh"), "give one of them"),
-        (("tune", "image", "--out", "nowhere", "--resume"), "nowhere is not a run of Luthier"),
-        (("trials", "nowhere.db"), "nowhere.db"),
-        (("best", "."), "is not a run of Luthier"),
-        (("predict", "nowhere", "--input", "x.npz"), "nowhere is not a run of Luthier"),
+        (("trials",), "Missing argument"),
+        (("storage", "copy", "from.db"), "Missing argument"),
+        (("serve", "s.db", "--port", "99999"), "Invalid value for '--port'"),
     ],
 )
-def test_errors_are_said_and_exit_with_1(args, message, tmp_path):
-    done = luthier(*args, cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
+def test_wrong_usage_exits_with_2(args, message, tmp_path, here, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = here(*args)
+    assert done.returncode == 2, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir()), "an error leaves nothing behind"
+    assert not list(tmp_path.iterdir())
 
 
-def test_wrong_usage_exits_with_2():
-    done = luthier("tune", "image", "--trials", "many")
-    assert done.returncode == 2 and "--trials" in done.stderr
+def test_the_exit_code_is_that_of_the_process(tmp_path):
     assert luthier("nonsense").returncode == 2
+    done = luthier("trials", "nowhere.db", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("error: ")
 
 
-def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(run):
+def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(run, here):
     folder, _ = run
-    done = luthier("tune", "image", "--data", "digits", "--out", folder, *QUICK)
+    done = here("tune", "image", "--data", "digits", "--out", folder, *QUICK)
     assert done.returncode == 1 and "go on with --resume" in done.stderr
-    done = luthier("tune", "image", "--out", folder, "--resume", "--epochs", "9")
+    done = here("tune", "image", "--out", folder, "--resume", "--epochs", "9")
     assert done.returncode == 1 and "was made with --epochs 4, not 9" in done.stderr
     (folder.parent / "plain").mkdir()
     (folder.parent / "plain" / "file").touch()
-    done = luthier("best", folder.parent / "plain")
+    done = here("best", folder.parent / "plain")
     assert done.returncode == 1 and "not a run of Luthier" in done.stderr
 
 
-def test_help_teaches():
+def test_help_teaches(here):
     for args, words in (
         ((), ("tune", "predict", "trials", "best", "report", "Start here")),
         (("tune", "image"), ("sealed test", "--resume", "--trials", "Examples")),
+        (("storage",), ("list", "copy", "export", "import-optuna", "check")),
+        (("serve",), ("--port", "--token", "Ctrl-C")),
     ):
-        done = luthier(*args, "--help", env={**os.environ, "COLUMNS": "120"})
+        done = here(*args, "--help")
         assert done.returncode == 0 and all(word in done.stdout for word in words)
-    assert luthier("--version").stdout.strip() == lt.__version__
+    assert here("--version").stdout.strip() == lt.__version__
 
 
-def test_trials_of_any_study(tmp_path):
-    study = lt.create_study(storage=tmp_path / "s.db", sampler=RandomSampler(), directions=["minimize", "maximize"])
-    study.optimize(lambda t: (t.suggest_float("x", 0, 1), t.suggest_float("y", 0, 1)), n_trials=4)
-    assert len(json.loads(luthier("trials", tmp_path / "s.db", "--json").stdout)) == 4
-    front = json.loads(luthier("best", tmp_path / "s.db").stdout)
+@pytest.fixture
+def two(tmp_path):
+    """A storage of two studies: one of two objectives with an odd choice, and an empty one."""
+    study = lt.create_study(
+        storage=tmp_path / "s.db", study_name="two", sampler=RandomSampler(), directions=["minimize", "maximize"]
+    )
+
+    def objective(trial):
+        trial.suggest_categorical("k[ind]", ["[bold]a", "[/]"])
+        return trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
+
+    study.optimize(objective, n_trials=4)
+    lt.create_study(storage=tmp_path / "s.db", study_name="none", directions=["minimize", "maximize"])
+    return study, tmp_path / "s.db"
+
+
+def test_trials_of_any_study(two, here):
+    study, path = two
+    assert len(json.loads(here("trials", path, "--study", "two", "--json").stdout)) == 4
+    front = json.loads(here("best", path, "--study", "two", "--json").stdout)
     assert [t["number"] for t in front] == [t.number for t in study.best_trials]
+    for command in ("best", "trials"):
+        shown = here(command, path, "--study", "two").stdout
+        assert "k[ind]" in shown and any(odd in shown for odd in ("[bold]a", "[/]"))
+    assert "minimize 1" in here("best", path, "--study", "two").stdout
+    assert here("best", path, "--study", "none", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "args", "message"),
+    [
+        (1, ("best", "--study", "none"), "no complete, feasible trial yet"),
+        (1, ("trials",), "'two', 'none'; name the one to load with --study"),
+        (1, ("trials", "--study", "three"), "there is no study 'three'"),
+        (1, ("report", "--study", "two", "--out", "."), ". cannot be written: Is a directory; choose another --out"),
+        (2, ("trials", "--study", "two", "--state", "done"), "--state done: choose one of waiting"),
+        (2, ("trials", "--study", "two", "--sort", "name"), "--sort name: choose number or value"),
+    ],
+)
+def test_wrong_questions_about_a_study(code, args, message, two, here, monkeypatch):
+    monkeypatch.chdir(two[1].parent)
+    done = here(args[0], two[1], *args[1:])
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert message in done.stderr
 
 
 def killed_when(ready, command, number):

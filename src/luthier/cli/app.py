@@ -15,6 +15,7 @@ from .serve import serve
 from .show import best, report, trials
 from .storage import storage_app
 from .tune import tune_app
+from .usage import WrongUsage
 
 app = typer.Typer(
     name="luthier",
@@ -55,7 +56,7 @@ def main() -> None:
         app(standalone_mode=True)
     except LuthierError as error:
         error_console().print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, WrongUsage) else 1)
     except KeyboardInterrupt:
         error_console().print("\n[bold]Interrupted.[/]", highlight=False)
         sys.exit(130)

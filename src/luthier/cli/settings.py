@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import LuthierError
 from ..samplers import AutoSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, Sampler, TPESampler
 from ..schedulers import MedianPruner, Scheduler, SuccessiveHalvingPruner
+from .usage import WrongUsage
 
 SAMPLERS: dict[str, type[Sampler]] = {
     "auto": AutoSampler,
@@ -41,22 +42,22 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
-            raise LuthierError(f"--sampler {self.sampler}: choose one of {', '.join(SAMPLERS)}")
+            raise WrongUsage(f"--sampler {self.sampler}: choose one of {', '.join(SAMPLERS)}")
         if self.pruner not in PRUNERS:
-            raise LuthierError(f"--pruner {self.pruner}: choose one of {', '.join(PRUNERS)}")
+            raise WrongUsage(f"--pruner {self.pruner}: choose one of {', '.join(PRUNERS)}")
         if self.augment not in ("auto", "all", "none"):
-            raise LuthierError(f"--augment {self.augment}: choose one of auto, all, none")
+            raise WrongUsage(f"--augment {self.augment}: choose one of auto, all, none")
 
     @staticmethod
     def from_options(options: Mapping[str, Any]) -> ImageSettings:
         """Settings of a new run; options that are None take their default.
 
         Raises:
-            LuthierError: no data, or a choice that there is not.
+            WrongUsage: no data, or a choice that there is not.
         """
         given = {name: value for name, value in options.items() if value is not None}
         if "data" not in given:
-            raise LuthierError("say what to learn from: --data digits, --data fashion-mnist, or a path")
+            raise WrongUsage("say what to learn from: --data digits, --data fashion-mnist, or a path")
         return ImageSettings(**given)
 
     @staticmethod

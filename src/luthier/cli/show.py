@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
-from ..errors import LuthierError
+from ..errors import LuthierError, StudyNotFound
 from ..study import Study, load_study
 from ..trial import TrialRecord, TrialState
 from .console import output_console, plain_table, print_json, short
 from .folder import RunFolder
+from .usage import WrongUsage
 
 _RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
 _STUDY = typer.Option(None, "--study", help="The study's name, where a storage has several.")
@@ -30,35 +32,36 @@ def trials(
     records = study.trials
     if state is not None:
         if state.upper() not in TrialState.__members__:
-            raise LuthierError(f"--state {state}: choose one of {', '.join(s.name.lower() for s in TrialState)}")
+            raise WrongUsage(f"--state {state}: choose one of {', '.join(s.name.lower() for s in TrialState)}")
         records = [t for t in records if t.state is TrialState[state.upper()]]
     if sort == "value":
         sign = 1.0 if study.directions[0] == "minimize" else -1.0
         records.sort(key=lambda t: (t.state is not TrialState.COMPLETE, sign * t.values[0] if t.values else 0.0))
     elif sort != "number":
-        raise LuthierError(f"--sort {sort}: choose number or value")
+        raise WrongUsage(f"--sort {sort}: choose number or value")
     if json:
         print_json([trial_json(t) for t in records])
         return
     names = [name for name in study.space.names if any(name in t.params for t in records)]
-    table = plain_table("trial", "state", "value", "seconds", *names, numbers=("trial", "value", "seconds"))
+    table = plain_table(
+        "trial", "state", "value", "seconds", *map(escape, names), numbers=("trial", "value", "seconds")
+    )
     for t in records:
         table.add_row(
             str(t.number),
             t.state.name.lower(),
             ", ".join(f"{v:.5g}" for v in t.values) if t.values else "",
             f"{t.seconds:.1f}" if t.seconds is not None else "",
-            *(short(t.params.get(name, "")) for name in names),
+            *(escape(short(t.params.get(name, ""))) for name in names),
         )
     output_console().print(table)
 
 
 def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -> None:
-    """Show the best parameters: the confirmed choice of a run, or else the best trial."""
+    """Show the best parameters: the confirmed choice of a run, or else the best trial, or the Pareto front."""
     study, folder = open_run(run, study_name)
     if len(study.directions) > 1:
-        front = [trial_json(t) for t in study.best_trials]
-        print_json(front)
+        _show_front(study, json)
         return
     try:
         record = study.best_trial
@@ -82,8 +85,25 @@ def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -
         console.print(f"mean {found['mean']:.5g} over {len(found['runs'])} fresh seeds", highlight=False)
     table = plain_table("parameter", "value")
     for name, value in found["params"].items():
-        table.add_row(name, short(value))
+        table.add_row(escape(name), escape(short(value)))
     console.print(table)
+
+
+def _show_front(study: Study, json: bool) -> None:
+    """The Pareto front of several objectives."""
+    front = study.best_trials
+    if json:
+        print_json([trial_json(t) for t in front])
+        return
+    if not front:
+        raise LuthierError(f"study {study.name!r} has no complete, feasible trial yet: there is no best one")
+    names = [name for name in study.space.names if any(name in t.params for t in front)]
+    goals = [f"{direction} {i}" for i, direction in enumerate(study.directions, 1)]
+    table = plain_table("trial", *goals, *map(escape, names), numbers=("trial", *goals))
+    for t in front:
+        values = (f"{v:.5g}" for v in t.values or ())
+        table.add_row(str(t.number), *values, *(escape(short(t.params.get(name, ""))) for name in names))
+    output_console().print(table)
 
 
 def report(
@@ -98,12 +118,12 @@ def report(
     from .reporting import write_run_report
 
     study, folder = open_run(run, study_name)
-    if folder is not None and out is None:
-        path = write_run_report(folder, study)
-    else:
-        place = run.removeprefix("sqlite:///").removeprefix("journal:///")
-        beside = (Path() if "://" in place else Path(place).parent) / "report.html"  # a server has no folder here
-        path = write_report(out or beside, study)
+    place = run.removeprefix("sqlite:///").removeprefix("journal:///")
+    where = out or (Path() if "://" in place else Path(place).parent) / "report.html"  # a server has no folder here
+    try:
+        path = write_run_report(folder, study) if folder is not None and out is None else write_report(where, study)
+    except OSError as error:
+        raise LuthierError(f"{where} cannot be written: {error.strerror or error}; choose another --out") from error
     typer.echo(path)
 
 
@@ -119,7 +139,12 @@ def open_run(run: str, study_name: str | None) -> tuple[Study, RunFolder | None]
         if not folder.study.exists():
             raise LuthierError(f"{path} has no study yet: go on with `luthier tune image --out {path} --resume`")
         return load_study(study_name, storage=folder.study), folder
-    return load_study(study_name, storage=run), None
+    try:
+        return load_study(study_name, storage=run), None
+    except StudyNotFound as error:
+        if study_name is not None:
+            raise StudyNotFound(f"there is no study {study_name!r}: see `luthier storage list`") from error
+        raise StudyNotFound(f"{error} with --study") from error
 
 
 def trial_json(record: TrialRecord) -> dict[str, Any]:

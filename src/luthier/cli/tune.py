@@ -7,11 +7,11 @@ from typing import Literal
 
 import typer
 
-from ..errors import LuthierError
 from ..executors import Executor
 from .console import error_console, print_json
 from .folder import RunFolder
 from .settings import PRUNERS, SAMPLERS, ImageSettings
+from .usage import WrongUsage
 
 tune_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Tune a network on your data, in nine steps."
@@ -73,7 +73,7 @@ def image(
         show_default="auto",
     ),
     seed: int | None = typer.Option(
-        None, help="The same seed gives the same run.", rich_help_panel="The search", show_default="0"
+        None, min=0, help="The same seed gives the same run.", rich_help_panel="The search", show_default="0"
     ),
     jobs: int = typer.Option(
         1,
@@ -115,11 +115,11 @@ def image(
     from .workflow import tune_image
 
     if resume and fresh:
-        raise LuthierError("--resume goes on with a run, --fresh deletes it: give one of them")
+        raise WrongUsage("--resume goes on with a run, --fresh deletes it: give one of them")
     if jobs == 0 or jobs < -1:
-        raise LuthierError(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
+        raise WrongUsage(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
     if address is not None and on is None:
-        raise LuthierError(f"--address {address}: say what runs there with --on ray or --on dask")
+        raise WrongUsage(f"--address {address}: say what runs there with --on ray or --on dask")
     executor = None if on is None else _cluster(on, address, jobs)  # first: its library may not be there
     options = {
         "data": data,
@@ -137,7 +137,7 @@ def image(
     }
     if out is None:
         if data is None:
-            raise LuthierError("say what to learn from: --data digits, --data fashion-mnist, or a path")
+            raise WrongUsage("say what to learn from: --data digits, --data fashion-mnist, or a path")
         out = Path("runs") / (Path(data).stem or "image")
     if resume:
         folder = RunFolder.open(out)

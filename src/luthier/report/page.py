@@ -66,6 +66,7 @@ def figure_json(figure: Any) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Put a file in place whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.absolute()  # "." has no name
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
