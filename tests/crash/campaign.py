@@ -194,7 +194,10 @@ def run(name: str, seconds: float, seed: int) -> dict[str, Any]:
             if commits.returncode != 0:
                 return {"violations": [f"a call that died at its commit: {commits.stderr}"]}
             campaign = Campaign(name, folder, place, random.Random(seed))
-            campaign.run(seconds)
+            try:
+                campaign.run(seconds)
+            except RuntimeError as error:  # a worker met with what no worker should
+                return {"violations": [str(error)]}
             return campaign.check()
 
 

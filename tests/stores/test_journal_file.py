@@ -159,6 +159,18 @@ def test_newer_schema(path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_newer_program_that_writes_the_file_anew_stops_older_ones_that_run(
+    store: JournalStore, path: Path, tmp_path: Path
+) -> None:
+    name = new_study(store)
+    newer = tmp_path / "newer"
+    newer.write_bytes(frame('{"magic":"luthier-journal","schema":99,"id":"another"}'))
+    newer.replace(path)
+    for call in (lambda: store.changes(name, 0), lambda: store.ask(name, "me", "1")):
+        with pytest.raises(SchemaTooNew, match=r"has schema 99.*upgrade Luthier"):
+            call()
+
+
 def test_folder_and_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is a folder"):
         JournalStore(tmp_path)

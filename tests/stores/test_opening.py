@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -172,6 +173,17 @@ def test_file_that_is_not_a_database(tmp_path: Path) -> None:
     message = refused(path)
     assert f"{path}: it is not a database: give another path" in message
     assert path.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize("part", [0.0001, 0.1, 0.5])
+def test_database_that_was_cut_is_said(tmp_path: Path, part: float) -> None:
+    path = tmp_path / "study.db"
+    store = open_store(path)
+    new_study(store)
+    store.close()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    assert re.search(r"study\.db: (the file is damaged: put back a copy|it is not a database)", refused(path))
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:

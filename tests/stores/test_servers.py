@@ -160,14 +160,19 @@ def test_older_schema_is_copied_and_upgraded(
     )
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
     monkeypatch.setattr(migrate, "SCHEMA", 2)
+    with direct.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE parameters_backup_1 (kept INTEGER)"
+        )  # of an upgrade that was cut short
     newer = SqlStore(url)
     assert trials(newer, "study") == [told]
     newer.close()
     found = sa.inspect(direct)
     assert "extra" in {column["name"] for column in found.get_columns("trials")}
-    assert "extra" not in {column["name"] for column in found.get_columns("trials_backup_1")}
+    assert "extra" not in {column["name"] for column in found.get_columns("trials_backup_1_2")}
+    assert {column["name"] for column in found.get_columns("parameters_backup_1")} == {"kept"}
     with direct.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM trials_backup_1").scalar() == 1
+        assert connection.exec_driver_sql("SELECT count(*) FROM trials_backup_1_2").scalar() == 1
         assert connection.exec_driver_sql("SELECT version_num FROM luthier_schema_version").scalar() == "2"
 
 

@@ -34,7 +34,8 @@ if hasattr(os, "register_at_fork"):
 def prepare(database: Database | ServerDatabase) -> None:
     """Bring a database to the newest schema, after a copy if it holds an older one.
 
-    The copy of a file is `FILE.backup-REVISION`; a server keeps copies of the tables, `TABLE_backup_REVISION`.
+    The copy of a file is `FILE.backup-REVISION`; a server keeps copies of the tables, `TABLE_backup_REVISION`, or
+    `TABLE_backup_REVISION_2` and so on where there are some.
 
     Raises:
         SchemaTooNew: a newer Luthier wrote it.

@@ -10,6 +10,7 @@ by what they left.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import time
@@ -146,11 +147,16 @@ class ServerDatabase:
             )
 
     def back_up(self, connection: sa.Connection, version: int) -> None:
-        """Copy the tables to `TABLE_backup_VERSION`, in place of what is there."""
-        for table in tables.metadata.sorted_tables:
-            copy = f"{table.name}_backup_{version}"
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {copy}")
-            connection.exec_driver_sql(f"CREATE TABLE {copy} AS SELECT * FROM {table.name}")
+        """Copy the tables to `TABLE_backup_VERSION`, or with a further number where an upgrade was begun before.
+
+        Copies are never overwritten: on MySQL an upgrade that was cut short leaves tables that are half changed.
+        """
+        there = set(sa.inspect(connection).get_table_names())
+        suffixes = (f"backup_{version}" + (f"_{i}" if i > 1 else "") for i in itertools.count(1))
+        names = [table.name for table in tables.metadata.sorted_tables]
+        suffix = next(suffix for suffix in suffixes if there.isdisjoint(f"{name}_{suffix}" for name in names))
+        for name in names:
+            connection.exec_driver_sql(f"CREATE TABLE {name}_{suffix} AS SELECT * FROM {name}")
 
     def close(self) -> None:
         """Close all connections."""

@@ -33,6 +33,10 @@ class SqlStore:
     disk, whose locks are not to be trusted. A result is as durable as the server's commits are: PostgreSQL's `fsync`
     and MySQL's `innodb_flush_log_at_trx_commit=1`, both set so by default, are the server's to keep.
 
+    Lease time is the server's clock, which all share. A file has none: there it is the clock of the machine, or of the
+    container, that makes the call. Set back, it makes leases last longer; set ahead by more than a lease, it takes
+    trials from owners that live (they get `LeaseLost`; no result is lost).
+
     Args:
         url_or_path: "study.db", or "sqlite:///study.db"; the file is made if it is not there. Or
             "postgresql://user:password@host/name", "mysql://..." or "mariadb://...", of a database that exists.
