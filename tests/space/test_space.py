@@ -138,9 +138,10 @@ def spaces(draw):
             when = {parent: tuple(draw(st.sets(st.sampled_from(domains[parent].labels), min_size=1)))}
         match kind:
             case "float":
-                domain = Float(draw(st.floats(-5, 0)), draw(st.floats(0, 5)), when=when)
+                high = draw(st.just(0.0) | st.floats(0.001, 5))  # not a range so small that floats are too few for it
+                domain = Float(draw(st.just(0.0) | st.floats(-5, -0.001)), high, when=when)
             case "log":
-                domain = Float(draw(st.floats(1e-4, 1)), draw(st.floats(1, 100)), log=True, when=when)
+                domain = Float(draw(st.floats(1e-4, 1)), draw(st.floats(1.001, 100)), log=True, when=when)
             case "step":
                 domain = Float(0, draw(st.floats(0.5, 3)), step=draw(st.floats(0.1, 1)), when=when)
             case "int":

@@ -214,7 +214,7 @@ class Space:
     def _snapped(self, X: Floats, name: str) -> Floats:
         domain, u = self.parameters[name], X[:, self.index[name]]
         if isinstance(domain, Choice):
-            return u
+            return np.round(u)
         if isinstance(domain, Ordinal):
             return (domain.decode(u) + 0.5) / domain.size
         return domain.encode(domain.decode(u))
@@ -251,16 +251,20 @@ class Space:
 
         A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
         """
-        X = np.array(X, dtype=np.float64)
-        X = np.where(np.isnan(X), np.where(self.is_choice, 0.0, 0.5), X)
-        X = np.clip(X, 0.0, np.where(self.is_choice, self.sizes - 1, 1.0))
-        X[:, self.is_choice] = np.round(X[:, self.is_choice])
-        for j, domain in enumerate(self.domains):
-            if domain.size is not None and not isinstance(domain, Choice):
-                X[:, j] = self._snapped(X, self.names[j])
+        middle, top, steps = self._nearest
+        X = np.where(np.isnan(X), middle, X)
+        np.minimum(np.maximum(X, 0.0, out=X), top, out=X)
+        for j, name in steps:
+            X[:, j] = self._snapped(X, name)
         if not self.is_flat:
             X[~self.active(X)] = np.nan
         return X
+
+    @cached_property
+    def _nearest(self) -> tuple[Floats, Floats, tuple[tuple[int, str], ...]]:
+        """What `snap` needs: middles (d,), upper bounds (d,), and the columns with steps with their names."""
+        middle, top = np.where(self.is_choice, 0.0, 0.5), np.where(self.is_choice, self.sizes - 1, 1.0)
+        return middle, top, tuple((j, name) for j, name in enumerate(self.names) if self.domains[j].size is not None)
 
     def encode(self, configurations: Sequence[Mapping[str, Label]]) -> Floats:
         """Rows (n, d) of configurations; NaN for parameters that a configuration lacks.
@@ -302,13 +306,8 @@ class Space:
 
     def decode(self, X: Floats) -> list[Configuration]:
         """Configurations of encoded rows; a NaN column is left out."""
-        configurations: list[Configuration] = [{} for _ in range(len(X))]
-        for j, (name, domain) in enumerate(self.parameters.items()):
-            column = X[:, j].tolist()
-            for configuration, u in zip(configurations, column, strict=True):
-                if u == u:
-                    configuration[name] = domain.value(u)
-        return configurations
+        values = [(name, domain.value) for name, domain in self.parameters.items()]
+        return [{name: value(u) for (name, value), u in zip(values, row, strict=True) if u == u} for row in X.tolist()]
 
     def decode_one(self, u: Floats) -> Configuration:
         """The configuration of one point (d,) of the unit cube: `decode(from_unit(u))`, without the arrays."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +16,30 @@ from ...space.space import Mask
 
 _MAX_TABLE = 16  # values above which the density at a bin's centre stands for its mass
 
+_MIN_WIDTH = 0.01
 _NARROW = 0.105  # up to this width a kernel's mass beyond the farther bound is at most 1e-6
 _SQRT_HALF = math.sqrt(0.5)
-_ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+_ERFC = tuple(a / 2 for a in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))
 
 
 Table: TypeAlias = tuple[int, int, bool, Floats]
+Singles: TypeAlias = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How each column is modelled.
 
     Attributes:
         line: columns with a density on [0, 1]: continua, and numbers of so many values that they are like one.
         tables: columns of few values, whose kernels are tables of masses: (column, values, is a choice, bin edges).
+        narrowest: (d,) least width of a kernel, from which neighbouring values are in reach.
+        choices: (d,) number of choices; 1 for a number.
     """
 
     line: NDArray[np.intp]
     tables: tuple[Table, ...]
+    narrowest: Floats
+    choices: Floats
 
 
 @lru_cache(maxsize=32)
@@ -49,7 +53,9 @@ def layout(space: Space) -> Layout:
             tables.append((j, domain.size, False, _edges(space, j, domain.size)))
         else:
             line.append(j)
-    return Layout(np.array(line, dtype=np.intp), tuple(tables))
+    narrowest = np.maximum(_MIN_WIDTH, 0.3 / space.sizes)
+    choices = np.where(space.is_choice, space.sizes, 1.0)
+    return Layout(np.array(line, dtype=np.intp), tuple(tables), narrowest, choices)
 
 
 def _edges(space: Space, j: int, size: int) -> Floats:
@@ -62,27 +68,30 @@ def _edges(space: Space, j: int, size: int) -> Floats:
     return np.clip(edges, 0, 1)
 
 
-def _tails(z: Floats, squares: Floats) -> Floats:
-    """2Q(z), the mass of a standard normal outside ±z, to 1.5e-7, for z >= 0; `squares` holds -z²/2.
+def _tails(z: Singles) -> Singles:
+    """Q(z), the mass of a standard normal beyond z, to 1e-7, for z >= 0.
 
-    SciPy's exact one would be a quarter of a suggestion's time. In place, since memory is what it waits for.
-    Source: Abramowitz & Stegun 1964, "Handbook of mathematical functions", 7.1.26, at z / √2.
+    SciPy's exact one would be a quarter of a suggestion's time. In single precision, which is what it is good for,
+    and in place, since memory is what it waits for.
+    Source: Abramowitz & Stegun 1964, "Handbook of mathematical functions", 7.1.26, half of it, at z / √2.
     """
     t = z * (0.3275911 * _SQRT_HALF)
     t += 1
     np.reciprocal(t, out=t)
-    y = t * _ERF[0]
-    for a in _ERF[1:]:
+    y = t * _ERFC[0]
+    for a in _ERFC[1:]:
         y += a
         y *= t
-    y *= np.exp(squares, out=t)
+    np.multiply(z, z, out=t)
+    t *= -0.5
+    y *= np.exp(t, out=t)
     return y
 
 
-def _sum_of_logs(x: Floats) -> Floats:
+def _sum_of_logs(x: Singles) -> Floats:
     """(n,) of x (l, n) in [0.4, 1]: a logarithm costs much more than a product."""
     step = 512  # factors, whose product is still a normal number
-    logs = (np.log(np.multiply.reduce(x[i : i + step], axis=0)) for i in range(0, len(x), step))
+    logs = (np.log(np.multiply.reduce(x[i : i + step], axis=0, dtype=np.float64)) for i in range(0, len(x), step))
     return sum(logs, start=np.zeros(x.shape[1]))
 
 
@@ -123,27 +132,21 @@ class Parzen:
         return ~np.isnan(self._X)
 
     @cached_property
-    def _line(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Of the line columns: scaled centres z (l, n), -z²/2 (l, n), masses in [0, 1] (l, n), widths (l,)."""
+    def _line(self) -> tuple[Floats, Singles, Floats]:
+        """Of the line columns: centres in units of their widths (l, n), masses in [0, 1] (l, n), widths (l,)."""
         s = self.widths[self._layout.line]
-        X = self._X.T[self._layout.line] if len(s) < len(self.widths) else np.ascontiguousarray(self._X.T)
+        z = self._X.T[self._layout.line] if len(s) < len(self.widths) else self._X.T.copy()
         if not self._whole:
-            X = np.where(np.isnan(X), 0.5, X)
-        z = np.clip(X, 0, 1)
-        other = 1 - z  # the distance from the other bound
+            z[np.isnan(z)] = 0.5
         z /= s[:, None]
-        other /= s[:, None]
-        squares = z * z
-        squares *= -0.5
+        whole = 1 / s[:, None]
+        nearer = np.minimum(z, whole - z)  # the distance from the nearer bound
         wide = np.flatnonzero(s > _NARROW)
-        farther = np.maximum(z[wide], other[wide])
-        nearer = np.minimum(z, other, out=other)
-        mass = _tails(nearer, -0.5 * nearer * nearer)
+        distances = np.concatenate([nearer, (whole - nearer)[wide]]) if len(wide) else nearer
+        outside = _tails(distances.astype(np.float32))
         if len(wide):
-            mass[wide] += _tails(farther, -0.5 * farther * farther)
-        mass *= -0.5
-        mass += 1
-        return z, squares, mass, s
+            outside[wide] += outside[len(s) :]
+        return z, 1 - outside[: len(s)], s
 
     def _table(self, j: int, size: int, is_choice: bool, edges: Floats) -> Floats:
         """(size, size) masses of each value x (row) under the kernel at each value (column)."""
@@ -178,12 +181,12 @@ class Parzen:
         active = ~np.isnan(X)  # (c, d)
         line = self._layout.line
         if len(line) == len(self.widths):
-            logs = self._line_logs(X, active)  # (c, n) log kernels
+            logs, base = self._line_logs(X, active)  # (c, n) log kernels less a summand of each point (c,)
         elif len(line):
-            logs = self._line_logs(X[:, line], active[:, line])
+            logs, base = self._line_logs(X[:, line], active[:, line])
         else:
-            logs = np.zeros((len(X), len(self._X)))
-        prior = np.zeros(len(X))
+            logs, base = np.zeros((len(X), len(self._X))), np.zeros(len(X))
+        prior = -base
         for (j, size, is_choice, edges), at, centre in self._tables(X):
             table = self._table(j, size, is_choice, edges)
             full = np.zeros((size + 1, size + 1))  # the last row: inactive in the point; the last column: in the trial
@@ -197,21 +200,18 @@ class Parzen:
         top = np.maximum(logs.max(axis=1, initial=-np.inf), prior)
         logs -= top[:, None]
         mass = np.exp(logs, out=logs) @ self._weights + self._prior * np.exp(prior - top)
-        return np.asarray(np.log(mass) + top)
+        return np.asarray(np.log(mass) + top + base)
 
-    def _line_logs(self, X: Floats, active: Mask) -> Floats:
-        """(c, n) log kernels of the line columns, summed over columns by products of matrices."""
-        centres, squares, mass, s = self._line
-        x = np.where(active, X, 0.0) / s
+    def _line_logs(self, X: Floats, active: Mask) -> tuple[Floats, Floats]:
+        """Log kernels of the line columns, summed over columns by products of matrices: (c, n) + (c, 1)."""
+        centres, mass, s = self._line
         scale = s * math.sqrt(2 * math.pi)
         if self._whole and active.all():
-            constant = squares.sum(axis=0) - _sum_of_logs(mass) - np.log(scale).sum()  # (n,)
-            left = np.empty((len(x), len(s) + 2))
-            left[:, :-2], left[:, -2] = x, 1.0
-            np.einsum("cl,cl->c", x, x, out=left[:, -1])
-            right = np.empty((len(s) + 2, len(constant)))
-            right[:-2], right[-2], right[-1] = centres, constant, -0.5
-            return left @ right
+            x = X / s
+            logs = x @ centres
+            logs -= np.einsum("ln,ln->n", centres, centres) / 2 + _sum_of_logs(mass) + np.log(scale).sum()
+            return logs, np.einsum("cl,cl->c", x, x) * -0.5
+        x = np.where(active, X, 0.0) / s
         a = active.astype(np.float64)
         centres, normaliser = centres.T, np.log(mass.T * scale)  # (n, l)
         there = self._there[:, self._layout.line]
@@ -224,7 +224,7 @@ class Parzen:
             weights = self._weights[has]
             mixed = (kernels @ weights + self._prior) / (weights.sum() + self._prior)
             logs[:, ~has] += np.where(active[:, column], np.log(mixed), 0.0)[:, None]
-        return np.asarray(logs)
+        return logs, np.zeros(len(X))
 
     def sample(self, rng: np.random.Generator, n: int) -> Floats:
         """(n, d) points: coordinates of numbers anywhere in [0, 1], indices of choices; all columns filled.

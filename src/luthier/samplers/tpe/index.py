@@ -5,6 +5,7 @@ Nothing in here is more than a view: it could be computed again from the history
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
@@ -60,7 +61,8 @@ class Index:
 
     def _count(self, rows: Sequence[int], history: History) -> None:
         known = len(self._keys)
-        for row, key, state in zip(rows, keys(history.X[rows]), history.states[rows].tolist(), strict=True):
+        for row, key in zip(rows, keys(history.X[rows]), strict=True):
+            state = history.records[row].state
             if row < known:
                 before, self._keys[row] = self._keys[row], key
                 self.tried[before] -= 1
@@ -80,11 +82,13 @@ class Index:
 
     def _rank(self, rows: Sequence[int], history: History) -> None:
         assert self._best is not None
-        losses = _losses(history, np.array(rows, dtype=np.intp)).tolist()
-        violated = np.any(history.constraints[rows] > 0, axis=1).tolist()
         before = {row: loss for loss, row in self._best}
-        for row, loss, is_out in zip(rows, losses, violated, strict=True):
-            counts = self._states[row] == TrialState.COMPLETE and not is_out
+        sign = float(history.signs[0])
+        for row in rows:
+            record = history.records[row]
+            counts = record.state is TrialState.COMPLETE and not any(c > 0 for c in record.constraints)
+            loss = record.values[0] * sign if record.values else math.inf
+            loss = math.inf if math.isnan(loss) else loss
             if row in before:
                 if not counts or loss != before[row]:  # the engine never does that to a finished trial
                     self._best = None

@@ -13,14 +13,13 @@ from ...space import Space
 from ...space.domains import Floats
 from ...trial import Configuration
 from ..initial import default_startup_trials, startup
-from .density import Parzen
+from .density import Parzen, layout
 from .index import Index, index_of, keys
 from .ranking import split
 
 _MAX_GOOD = 25
 _MAX_BAD = 500  # rows of the bad density, so that 100,000 trials cost little more than 500; 200 found as good points
 _WIDTH = 0.15  # of a kernel, relative to a spread like that of uniform points, before it shrinks with n
-_MIN_WIDTH = 0.01
 _ROUNDS = 10  # of candidates until one satisfies `require`
 _GROUP = 32  # suggestions of a batch that share one density of the others; more would need much memory
 _FAINT = 1e-6  # prior weight that keeps the logarithm of a lone kernel finite
@@ -71,13 +70,14 @@ class TPESampler:
         startup_trials = (
             default_startup_trials(space, per_parameter=2) if self.startup_trials is None else self.startup_trials
         )
-        initial = startup(space, history, rng, n, startup_trials)
-        if initial is not None:
-            return initial
         index = index_of(history)
+        if index.n_ranked < startup_trials:  # else the design is over
+            initial = startup(space, history, rng, n, startup_trials)
+            if initial is not None:
+                return initial
         n_good = min(math.ceil(self.gamma * index.n_ranked), _MAX_GOOD)
         parts = split(history, n_good, _MAX_BAD)
-        X = _known(space, history.X[np.concatenate([parts.good, parts.bad])])
+        X = _known(space, history.X.take(np.concatenate([parts.good, parts.bad]), axis=0))
         k = len(parts.good)
         good = self._density(space, X[:k], _rank_weights(k))
         bad, found = X[k:], np.empty((0, len(space)))
@@ -96,8 +96,8 @@ class TPESampler:
         ours, theirs = good.log_density(points), others.log_density(points)
         for i in range(n):
             start, stop = (len(points) * k // n for k in (i, i + 1))
-            score = ours[start:stop] - theirs[start:stop]  # Bergstra 2011, equation (3)
-            new = _first_new(space, points[start:stop][np.argsort(-score, kind="stable")], index, taken, rng)
+            score = theirs[start:stop] - ours[start:stop]  # Bergstra 2011, equation (3); the least is the best
+            new = _first_new(space, points[start:stop][np.argsort(score, kind="stable")], index, taken, rng)
             found = np.concatenate([found, new[None, :]])
             if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
                 kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
@@ -106,22 +106,17 @@ class TPESampler:
 
     def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
         n = max(len(X), 1)
-        each = np.ones(len(X))
-        mean = each @ X / n  # (d,)
-        if not np.isnan(mean).any():
-            count: Floats | int = len(X)
-            gaps = X - mean
-        else:
+        known, count, each = X, np.array(len(X)), np.ones(len(X))
+        sums = each @ X  # (d,)
+        if np.isnan(sums).any():
             there = ~np.isnan(X)
-            count = each @ there
-            mean = each @ np.where(there, X, 0.0) / np.maximum(count, 1)
-            gaps = np.where(there, X - mean, 0.0)
-        squares = np.einsum("nd,nd->d", gaps, gaps)
+            known, count = np.where(there, X, 0.0), there.sum(axis=0)
+            sums = each @ known
+        squares = each @ (known * known) - sums * sums / np.maximum(count, 1)  # about the mean
         spread = np.sqrt(12 * (squares + 1 / 12) / (count + 1))  # with one uniform point as a prior; 1 if uniform
         widths = _WIDTH * n ** (-1 / (len(space) + 4)) * spread  # Scott's rule
-        widths = np.maximum(widths, np.maximum(_MIN_WIDTH, 0.3 / space.sizes))  # neighbouring values stay in reach
-        sizes = np.where(space.is_choice, space.sizes, 1.0)
-        return Parzen(space, X, weights, self.prior_weight, widths, smoothing=sizes / (n + sizes))
+        narrowest, choices = layout(space)[2:]
+        return Parzen(space, X, weights, self.prior_weight, np.maximum(widths, narrowest), choices / (n + choices))
 
     def _candidates(self, space: Space, good: Parzen, rng: np.random.Generator, n: int) -> Floats:
         """Points (c, d) that satisfy the space, for n suggestions, c at least n."""
@@ -157,7 +152,7 @@ def _first_new(space: Space, points: Floats, index: Index, taken: set[bytes], rn
 
     What was found before in the batch is `taken`, and what is found now then, too.
     """
-    for batch in (points, None):
+    for batch in (points[:1], points[1:], None):  # the first is nearly always new
         rows = space.sample(rng, _LAST_RESORT) if batch is None else batch
         for row, key in zip(rows, keys(rows), strict=True):
             if key not in index.tried and key not in taken:
