@@ -21,6 +21,7 @@ class Fake:
     """Runs what is submitted at once, here; what was submitted ends together."""
 
     host = "127.0.0.1"
+    runs = True
 
     def __init__(self, slots=2, may_grow=True):
         self.slots = slots
@@ -36,7 +37,8 @@ class Fake:
 
     def submit(self, *args):
         handle = object()
-        self.ended[handle] = pickle.loads(pickle.dumps(run_trial(*args)))  # as if it came from elsewhere
+        if self.runs:
+            self.ended[handle] = pickle.loads(pickle.dumps(run_trial(*args)))  # as if it came from elsewhere
         return handle
 
     def wait(self, handles, seconds):
@@ -120,6 +122,27 @@ def test_where_nodes_may_join_it_is_a_warning_said_once_and_the_run_waits(caplog
     assert said.startswith("no node of the cluster can hold a trial now: it takes CPU 1, GPU 4; 2 nodes of")
 
 
+def test_a_result_that_a_cluster_loses_with_its_worker_counts_all_the_same():
+    class Forgets(Fake):
+        def outcome(self, handle):
+            raise WorkerDied("with what it held")
+
+    study = make()
+    study.optimize(lambda trial: float(trial.number), n_trials=4, executor=On(Forgets()))
+    assert [t.value for t in study.trials] == [0.0, 1.0, 2.0, 3.0] and all(t.retries == 0 for t in study.trials)
+
+
+def test_a_result_that_was_handed_in_is_told_when_the_run_is_ended():
+    class Slow(Fake):
+        def wait(self, handles, seconds):
+            raise OSError("the cluster is gone")
+
+    study = make()
+    with pytest.raises(OSError, match="the cluster is gone"):
+        study.optimize(lambda trial: 1.0, n_trials=4, executor=On(Slow()))
+    assert states(study) == [COMPLETE] * 2
+
+
 def test_an_objective_that_a_cluster_starts_twice_counts_once():
     class Twice(Fake):
         def submit(self, *args):
@@ -135,7 +158,7 @@ def test_an_objective_that_a_cluster_starts_twice_counts_once():
 @pytest.mark.parametrize("where", ["submit", "outcome", "capacity", "wait"])
 def test_whatever_a_cluster_raises_no_trial_is_left_running(where):
     class Broken(Fake):
-        pass
+        runs = False
 
     def breaks(*_):
         raise OSError("the cluster is gone")
@@ -149,6 +172,8 @@ def test_whatever_a_cluster_raises_no_trial_is_left_running(where):
 
 def test_a_storage_that_fails_keeps_no_trial_from_being_queued_again(monkeypatch, caplog):
     class Lost(Fake):
+        runs = False
+
         def outcome(self, handle):
             raise OSError("the cluster is gone")
 
@@ -184,9 +209,12 @@ def test_a_dead_worker_is_told_apart_from_a_result():
     class Dies(Fake):
         deaths = 2
 
+        def submit(self, *args):
+            self.deaths, self.runs = self.deaths - 1, self.deaths <= 0
+            return super().submit(*args)
+
         def outcome(self, handle):
-            if self.deaths:
-                self.deaths -= 1
+            if handle not in self.ended:
                 raise WorkerDied("the node died")
             return super().outcome(handle)
 

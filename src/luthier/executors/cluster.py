@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from ..errors import LuthierError
@@ -193,29 +194,41 @@ class _Loop(threading.Thread):
                 self._cluster.kill(handle)
 
     def _finish(self, handle: Any) -> None:
+        trial, reason = self._running[handle], "its worker died"
+        outcome = self._switchboard.handed_in(trial.token)
         try:
-            outcome = self._cluster.outcome(handle)
-            reason = "the cluster lost its result"
+            outcome = outcome or self._cluster.outcome(handle)
         except WorkerDied as error:
-            outcome, reason = None, str(error)
+            reason = str(error)
         if isinstance(outcome, Left):
             raise outcome.exception
-        trial = self._running.pop(handle)
+        del self._running[handle]
         if handle in self._stuck:
             reason = f"the training took longer than trial_timeout={self._trial_timeout:g} s"
-        self._stuck.discard(handle)
+            self._stuck.discard(handle)
         if outcome is None:
             self._source.lost(trial, reason)
         else:
             self._source.done(trial, outcome)
 
     def _give_up(self) -> None:
-        if self._running:
-            try:
-                self._cluster.cancel(self._running)
-            finally:
-                for trial in self._running.values():
-                    self._source.interrupted(trial)
+        if not self._running:
+            return
+        try:
+            self._cluster.cancel(self._running)
+        finally:
+            for trial in self._running.values():
+                self._end(trial)
+
+    def _end(self, trial: Trial) -> None:
+        outcome = self._switchboard.handed_in(trial.token)
+        if outcome is None or isinstance(outcome, Left):
+            self._source.interrupted(trial)
+            return
+        try:
+            self._source.done(trial, outcome)
+        except BaseException as error:
+            self.error = self.error or error
 
 
 def check_arguments(n_jobs: int | None, trial_timeout: float | None) -> None:
@@ -253,6 +266,9 @@ def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | Le
             if _loaded is None or _loaded[0] != key:
                 _loaded = (key, unpacked_objective(line.objective()))
             objective = _loaded[1]
-        return evaluate_away(objective, trial)
+        outcome = evaluate_away(objective, trial)
+        with suppress(LuthierError):  # then it goes the other way
+            line.hand_in(trial.token, outcome)  # a cluster keeps a result on its worker, and loses it with that
+        return outcome
     finally:
         line.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -20,8 +22,8 @@ class DaskExecutor:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
         n_jobs: how many trials at once; None or -1 for what the cluster holds.
         resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
-        trial_timeout: seconds after which the worker of a trial is restarted as stuck, with all trials that it runs;
-            None for never. Its nanny does that: workers started with `--no-nanny` have none.
+        trial_timeout: seconds after which the worker process of a trial is killed as stuck, with all trials that it
+            runs; None for never. Its nanny starts another; a worker that has none is gone.
 
     Raises:
         ValueError: n_jobs is 0 or less than -1, a resource or trial_timeout is not positive.
@@ -132,14 +134,23 @@ class _Dask:
             raise LuthierError(f"the Dask scheduler dropped a trial; is it still there? {error}") from error
 
     def kill(self, handle: Any) -> None:
-        workers = [worker for worker, keys in self._client.processing().items() if handle.key in keys]
-        try:
-            self._client.restart_workers(workers)
-        except ValueError as error:  # no nanny
-            raise LuthierError(
-                f"a trial is stuck on {', '.join(workers)}, which cannot be restarted: {error}; start workers without "
-                "--no-nanny, or give no trial_timeout"
-            ) from error
+        workers = self._client.scheduler_info()["workers"]
+        for address, keys in self._client.processing().items():
+            if handle.key in keys:
+                nanny = workers.get(address, {}).get("nanny") is not None
+                how = _kill_child if nanny else _kill_self
+                self._client.run(how, workers=[address], nanny=nanny, on_error="ignore")
 
     def cancel(self, handles: Collection[Any]) -> None:
         self._client.cancel(list(handles), force=True)
+
+
+def _kill_child(dask_worker: Any) -> None:
+    """In a nanny, which needs no word with a worker that is stuck, and starts another."""
+    if dask_worker.pid is not None:
+        os.kill(dask_worker.pid, signal.SIGKILL)
+
+
+def _kill_self() -> None:
+    """In a worker that has no nanny."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -21,7 +21,8 @@ from ..errors import LuthierError
 from ..live import Session
 from ..space import Domain
 from ..trial import Label
-from .away import sendable
+from .away import Left, sendable
+from .protocol import Outcome
 
 _KEY_SECONDS = 10.0  # for a caller to prove that it has the key
 _METHODS = frozenset({"suggest_new", "report", "should_prune", "set_trial_attrs"})
@@ -45,6 +46,7 @@ class Switchboard:
         self.address = self._listener.address
         self._connections: dict[Connection, threading.Thread] = {}
         self._claimed: dict[str, float] = {}
+        self._handed_in: dict[str, Outcome | Left] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, name="luthier-switchboard", daemon=True)
@@ -123,11 +125,17 @@ class Switchboard:
         """When an attempt started on a worker, by `time.monotonic`; None if it did not."""
         return self._claimed.get(attempt)
 
+    def handed_in(self, attempt: str) -> Outcome | Left | None:
+        """What came of an attempt, once; None if nothing did."""
+        return self._handed_in.pop(attempt, None)
+
     def _answer(self, method: str, args: tuple[Any, ...]) -> Any:
         if method == "objective":
             return self._objective
         if method == "claim":
             return self._claim(*args)
+        if method == "hand_in":
+            return self._handed_in.update([args])
         if method not in _METHODS:
             raise AttributeError(f"a worker asked for {method!r}")
         return getattr(self._session, method)(*args)
@@ -186,6 +194,10 @@ class Line:
     def claim(self, attempt: str) -> bool:
         """Whether this is the first start of an attempt."""
         return self._call("claim", attempt)  # type: ignore[no-any-return]
+
+    def hand_in(self, attempt: str, outcome: Outcome | Left) -> None:
+        """Say what came of an attempt."""
+        self._call("hand_in", attempt, outcome)
 
     def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
         """As `Session`."""
