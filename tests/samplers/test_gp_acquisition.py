@@ -58,7 +58,8 @@ def acquisition(name, seed=0):
     F = embedding(space.sample(rng, 15))
 
     def process():
-        theta = np.concatenate([rng.normal(0, 0.3, embedding.groups), [0.0, -4.0]])
+        warp = rng.normal(0, 0.3, 2 * len(embedding.numeric))
+        theta = np.concatenate([rng.normal(0, 0.3, embedding.groups), [0.0, -4.0], warp])
         return condition(embedding, theta, F, rng.standard_normal(15))
 
     objectives = [(p, float(p.means().min())) for p in (process(), process())]

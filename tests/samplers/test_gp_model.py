@@ -8,19 +8,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.samplers.gp.fit import NOISE_FLOOR, cholesky, draws, fit, loss, spread, starts
+from luthier.samplers.gp.input_warp import warped
 from luthier.samplers.gp.kernel import Embedding, matern52, squared_distances
 from luthier.samplers.gp.model import condition
 from luthier.space import Choice, Float, Int, Space
 from luthier.testing.samplers import SPACES, spaces
 
 
+def naive_warp(embedding, theta, F):
+    """Every number's distribution function, entry by entry."""
+    p = len(embedding.numeric)
+    a, b = np.exp(theta[embedding.groups + 2 :]).reshape(2, p)
+    G = F.copy()
+    for row in G:
+        for j in range(p):
+            row[j] = 1 - (1 - row[j] ** a[j]) ** b[j]
+    return G
+
+
 def naive_kernel(embedding, theta, F, G):
     """σ²·k(r) entry by entry."""
+    F, G = (naive_warp(embedding, theta, A) for A in (F, G))
     K = np.empty((len(F), len(G)))
     for i, a in enumerate(F):
         for j, b in enumerate(G):
             r = np.sqrt(5 * sum((a[k] - b[k]) ** 2 / np.exp(2 * theta[g]) for k, g in enumerate(embedding.group)))
-            K[i, j] = np.exp(theta[-2]) * (1 + r + r * r / 3) * np.exp(-r)
+            K[i, j] = np.exp(theta[embedding.groups]) * (1 + r + r * r / 3) * np.exp(-r)
     return K
 
 
@@ -29,7 +42,8 @@ def problem(name="conditional", n=15, seed=0):
     embedding = Embedding(space)
     F = embedding(space.sample(rng, n))
     y = rng.standard_normal(n)
-    theta = np.concatenate([rng.normal(0, 0.5, embedding.groups), [0.3, -3.0]])
+    warp = rng.normal(0, 0.5, 2 * len(embedding.numeric))
+    theta = np.concatenate([rng.normal(0, 0.5, embedding.groups), [0.3, -3.0], warp])
     return embedding, theta, F, y
 
 
@@ -89,45 +103,60 @@ def test_the_kernel_is_positive_semidefinite_on_any_space(space, seed):
 
 def test_the_likelihood_is_that_of_a_naive_implementation():
     embedding, theta, F, y = problem()
-    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[-1]) + NOISE_FLOOR) * np.eye(len(F))
     d = embedding.groups
+    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[d + 1]) + NOISE_FLOOR) * np.eye(len(F))
     expected = 0.5 * y @ np.linalg.solve(K, y) + 0.5 * np.linalg.slogdet(K)[1]
-    expected += sum((t - np.sqrt(2) - 0.5 * np.log(d) + 3) ** 2 for t in theta[:-2]) / 6
-    expected += theta[-2] ** 2 / 2 + (theta[-1] + 6) ** 2 / (2 * 1.5**2)
-    assert loss(theta, F, embedding.group, y)[0] == pytest.approx(expected, rel=1e-10)
+    expected += sum((t - np.sqrt(2) - 0.5 * np.log(d) + 3) ** 2 for t in theta[:d]) / 6
+    expected += theta[d] ** 2 / 2 + (theta[d + 1] + 6) ** 2 / (2 * 1.5**2)
+    expected += sum(t**2 for t in theta[d + 2 :]) / (2 * 0.3**2)
+    assert loss(theta, embedding, F, y)[0] == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("name", ["floats", "mixed", "conditional"])
 def test_the_gradient_of_the_likelihood(name):
     embedding, theta, F, y = problem(name)
-    _, gradient = loss(theta, F, embedding.group, y)
+    _, gradient = loss(theta, embedding, F, y)
     for i in range(len(theta)):
         step = np.eye(len(theta))[i] * 1e-5
-        slope = (loss(theta + step, F, embedding.group, y)[0] - loss(theta - step, F, embedding.group, y)[0]) / 2e-5
+        slope = (loss(theta + step, embedding, F, y)[0] - loss(theta - step, embedding, F, y)[0]) / 2e-5
         assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
+def unit_cube(d):
+    return Embedding(Space({f"x{i}": Float(0, 1) for i in range(d)}))
+
+
 def test_the_fit_finds_what_matters():
-    rng = np.random.default_rng(0)
+    cube, rng = unit_cube(3), np.random.default_rng(0)
     F = rng.random((40, 3))
     y = np.sin(6 * F[:, 0]) + 0.3 * F[:, 1]
     y = (y - y.mean()) / y.std()
-    theta = fit(F, np.arange(3), y, starts(3), 40)
+    theta = fit(cube, F, y, starts(cube), 60)
     assert theta[0] < theta[1] < theta[2]
-    assert np.exp(theta[-1]) < 0.01
-    assert np.abs(loss(theta, F, np.arange(3), y)[1]).max() < 0.5
+    assert np.exp(theta[4]) < 0.01
+    assert np.abs(loss(theta, cube, F, y)[1]).max() < 1.0
 
 
 def test_the_fit_sees_noise():
-    rng = np.random.default_rng(0)
+    cube, rng = unit_cube(1), np.random.default_rng(0)
     F, y = rng.random((80, 1)), rng.standard_normal(80)
-    assert np.exp(fit(F, np.arange(1), y, starts(1), 40)[-1]) > 0.3
+    assert np.exp(fit(cube, F, y, starts(cube), 40)[2]) > 0.3
+
+
+def test_the_fit_straightens_what_happens_at_one_end():
+    """A function that is busy below 0.1 and flat above: the warp gives that part the room."""
+    cube = unit_cube(1)
+    F = np.linspace(0, 1, 40)[:, None]
+    y = np.sin(6 * np.sqrt(F[:, 0]))
+    log_a, log_b = fit(cube, F, (y - y.mean()) / y.std(), starts(cube), 60)[3:]
+    bend = warped(np.array([[0.1]]), np.array([log_a, log_b]))[0, 0]
+    assert bend > 0.15
 
 
 @pytest.mark.parametrize("n", [2, 3, 30])
 def test_the_fit_survives_points_that_are_the_same(n):
-    F, y = np.zeros((n, 2)), np.linspace(-1, 1, n)
-    assert np.isfinite(fit(F, np.arange(2), y, starts(2), 40)).all()
+    cube, F, y = unit_cube(2), np.zeros((n, 2)), np.linspace(-1, 1, n)
+    assert np.isfinite(fit(cube, F, y, starts(cube), 40)).all()
 
 
 def test_cholesky_of_a_singular_matrix():
@@ -140,11 +169,12 @@ def test_cholesky_of_a_singular_matrix():
 def test_predictions_are_those_of_a_naive_implementation():
     embedding, theta, F, y = problem()
     G = problem(seed=1, n=6)[2]
-    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[-1]) + NOISE_FLOOR) * np.eye(len(F))
+    d = embedding.groups
+    K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[d + 1]) + NOISE_FLOOR) * np.eye(len(F))
     k = naive_kernel(embedding, theta, G, F)
     mean, sd = condition(embedding, theta, F, y).predict(G)
     np.testing.assert_allclose(mean, k @ np.linalg.solve(K, y), rtol=1e-8)
-    expected = np.exp(theta[-2]) - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
+    expected = np.exp(theta[d]) - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
     np.testing.assert_allclose(sd**2, expected, rtol=1e-7)
 
 
@@ -175,15 +205,13 @@ def test_believing_is_conditioning_on_the_mean():
 
 def test_draws_spread_as_the_likelihood_says():
     """Where the data fix a hyperparameter, draws stay near it; where they say nothing, the prior's width remains."""
-    rng = np.random.default_rng(0)
+    cube, rng = unit_cube(2), np.random.default_rng(0)
     F = rng.random((60, 2))
     y = np.sin(8 * F[:, 0])  # of the second column nothing is known but that it matters little
     y = (y - y.mean()) / y.std()
-    group = np.arange(2)
-    theta = fit(F, group, y, starts(2), 60)
-    root = spread(theta, F, group, y)
-    found = draws(theta, root, rng, 400)
-    assert found.shape == (400, 4)
+    theta = fit(cube, F, y, starts(cube), 60)
+    found = draws(theta, cube, spread(theta, cube, F, y), rng, 400)
+    assert found.shape == (400, 8)
     assert found[:, 0].std() < 0.3 < found[:, 1].std() < 2.0
-    wide = draws(theta, 100 * np.eye(4), rng, 50)
+    wide = draws(theta, cube, 100 * np.eye(8), rng, 50)
     assert wide.min() >= -16.0 and wide.max() <= 9.0

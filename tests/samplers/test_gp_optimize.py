@@ -20,7 +20,7 @@ def acquisition(space, n=20, seed=0):
     rng = np.random.default_rng(seed)
     embedding = Embedding(space)
     X = space.sample(rng, n)
-    theta = np.concatenate([np.full(embedding.groups, 0.3), [0.0, -6.0]])
+    theta = np.concatenate([np.full(embedding.groups, 0.3), [0.0, -6.0], np.zeros(2 * len(embedding.numeric))])
     y = rng.standard_normal(n)
     posterior = condition(embedding, theta, embedding(X), y)
     return Acquisition([(posterior, float(y.min()))]), embedding, X[np.argsort(y)[:5]], X

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...space.domains import Floats
-from .fit import NOISE_FLOOR, cholesky
+from .fit import NOISE_FLOOR, cholesky, split
+from .input_warp import warped, warped_with_slopes
 from .kernel import Embedding, matern52, squared_distances
 
 _MIN_VARIANCE = 1e-9  # of the prior's: what rounding leaves of a variance that is zero
@@ -18,39 +19,45 @@ class Posterior:
     """What the process says after n observations; made by `condition`, never changed.
 
     Attributes:
-        Z: (n, P) features of the observations over their length scales.
+        Z: (n, P) warped features of the observations over their length scales.
+        warp: (2p,) of the first p features, which are the numbers.
         scale: (P,) one over the length scale of every feature.
         variance, noise: of the prior and of an observation.
         root: (n, n) inverse of the Cholesky factor L of the covariance.
         alpha: (n,) the covariance's inverse times the observations.
-        numbers: how many of the first features are numbers, for which there are gradients.
     """
 
     Z: Floats
+    warp: Floats
     scale: Floats
     variance: float
     noise: float
     root: Floats
     alpha: Floats
-    numbers: int
+
+    @property
+    def numbers(self) -> int:
+        """How many of the first features are numbers, for which there are gradients."""
+        return len(self.warp) // 2
 
     def predict(self, F: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation (m,) of the noise-free value at features (m, P)."""
-        k, _ = matern52(squared_distances(F * self.scale, self.Z))
+        k, _ = matern52(squared_distances(warped(F, self.warp) * self.scale, self.Z))
         k *= self.variance
         V = k @ self.root.T  # (m, n)
         return k @ self.alpha, self._sd(V)
 
     def predict_with_gradients(self, F: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Mean and standard deviation (m,), and their derivatives (m, p) by the numeric features."""
-        z = F * self.scale
+        G, bend, _, _ = warped_with_slopes(F, self.warp)
+        z = G * self.scale
         k, slope = matern52(squared_distances(z, self.Z))
         k *= self.variance
         V = k @ self.root.T
         sd = self._sd(V)
         slope *= 2.0 * self.variance
-        dmean = self._pull(z, slope * self.alpha)
-        dsd = self._pull(z, slope * (V @ self.root)) / -sd[:, None]
+        dmean = self._pull(z, slope * self.alpha) * bend
+        dsd = self._pull(z, slope * (V @ self.root)) * bend / -sd[:, None]
         return k @ self.alpha, sd, dmean, dsd
 
     def _sd(self, V: Floats) -> Floats:
@@ -64,14 +71,14 @@ class Posterior:
 
     def means(self) -> Floats:
         """(n,) posterior means at the observations."""
-        return self.predict(self.Z / self.scale)[0]
+        return np.asarray(self.variance * matern52(squared_distances(self.Z, self.Z))[0] @ self.alpha)
 
     def believe(self, F: Floats) -> Posterior:
         """The posterior as if rows (q, P) had been observed at their means (the kriging believer).
 
         The means stay and the standard deviations shrink. Costs O(n² q): a block append to the root.
         """
-        new = F * self.scale
+        new = warped(F, self.warp) * self.scale
         cross, _ = matern52(squared_distances(new, self.Z))
         V = self.variance * cross @ self.root.T  # (q, n)
         own, _ = matern52(squared_distances(new, new))
@@ -83,26 +90,21 @@ class Posterior:
         root[:n, :n] = self.root
         root[n:, :n] = -corner @ (V @ self.root)
         root[n:, n:] = corner
-        return Posterior(
-            np.concatenate([self.Z, new]),
-            self.scale,
-            self.variance,
-            self.noise,
-            root,
-            np.concatenate([self.alpha, np.zeros(q)]),
-            self.numbers,
+        return replace(
+            self, Z=np.concatenate([self.Z, new]), root=root, alpha=np.concatenate([self.alpha, np.zeros(q)])
         )
 
 
 def condition(embedding: Embedding, theta: Floats, F: Floats, y: Floats) -> Posterior:
     """The posterior given features (n, P), standardised values (n,) and hyperparameters (see `fit`)."""
-    scale = np.exp(-theta[:-2])[embedding.group]
-    variance, noise = float(np.exp(theta[-2])), float(np.exp(theta[-1])) + NOISE_FLOOR
-    Z = F * scale
+    h = split(theta, embedding)
+    scale = np.exp(-h.log_length)[embedding.group]
+    variance, noise = float(np.exp(h.log_variance)), float(np.exp(h.log_noise)) + NOISE_FLOOR
+    Z = warped(F, h.warp) * scale
     K = variance * matern52(squared_distances(Z, Z))[0]
     K.flat[:: len(F) + 1] = variance + noise
     root = _inverse_lower(cholesky(K))
-    return Posterior(Z, scale, variance, noise, root, root.T @ (root @ y), len(embedding.numeric))
+    return Posterior(Z, h.warp, scale, variance, noise, root, root.T @ (root @ y))
 
 
 def _inverse_lower(L: Floats) -> Floats:

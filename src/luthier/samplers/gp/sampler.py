@@ -107,8 +107,8 @@ class GPSampler:
             y = targets(chebyshev(seen.losses, seen.states, rng), seen.states)
             chosen = active(y)
             F = embedding(seen.X[chosen])
-            theta = fit(F, embedding.group, y[chosen], starts(embedding.groups)[:1], 30)
-            root = spread(theta, F, embedding.group, y[chosen]) if averaged else None
+            theta = fit(embedding, F, y[chosen], starts(embedding)[:1], 30)
+            root = spread(theta, embedding, F, y[chosen]) if averaged else None
         else:
             losses = seen.losses[:, 0]
             raw = np.stack([losses, seen.states.astype(np.float64)], axis=1)
@@ -116,7 +116,7 @@ class GPSampler:
             y = targets(losses, seen.states)
             theta = self._fits.theta(*question)
             root = self._fits.root(*question) if averaged else None
-        return y, [theta] if root is None else [theta, *draws(theta, root, rng, _DRAWS)]
+        return y, [theta] if root is None else [theta, *draws(theta, embedding, root, rng, _DRAWS)]
 
     def _constraints(self, space: Space, embedding: Embedding, seen: Observations) -> list[tuple[Posterior, float]]:
         """A process for every constraint, and one for success where there are failures."""

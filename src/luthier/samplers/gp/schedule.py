@@ -66,10 +66,10 @@ class Fits:
         theta = self._cache[chain[done][1]] if done >= 0 else None
         for m, k in chain[done + 1 :]:
             F, y = _data(embedding, X, targets, m)
-            begin, iterations = (starts(embedding.groups), _FRESH) if theta is None else ([theta], _WARM)
-            theta = self._cache[k] = fit(F, embedding.group, y, begin, iterations)
+            begin, iterations = (starts(embedding), _FRESH) if theta is None else ([theta], _WARM)
+            theta = self._cache[k] = fit(embedding, F, y, begin, iterations)
         self._keep([k for _, k in chain])
-        return starts(embedding.groups)[0] if theta is None else theta
+        return starts(embedding)[0] if theta is None else theta
 
     def root(
         self, key: Hashable, embedding: Embedding, X: Floats, raw: Floats, targets: Callable[[int], Floats]
@@ -82,7 +82,7 @@ class Fits:
         if ("root", k) not in self._cache:
             theta = self.theta(key, embedding, X[:m], raw[:m], targets)
             F, y = _data(embedding, X, targets, m)
-            self._cache["root", k] = spread(theta, F, embedding.group, y)
+            self._cache["root", k] = spread(theta, embedding, F, y)
         self._keep([("root", k)])
         return self._cache["root", k]
 
