@@ -407,3 +407,66 @@ def test_several_objectives_with_a_sampler():
     study = optuna.create_study(directions=["minimize", "maximize"], sampler=OptunaSampler(seed=0))
     study.optimize(lambda t: (t.suggest_float("x", 0, 1), t.suggest_float("y", 0, 1)), n_trials=15)
     assert len(study.best_trials) >= 1
+
+
+def test_a_journal_of_optuna_is_read_by_its_path(tmp_path):
+    path = tmp_path / "optuna.log"
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    theirs = optuna.create_study(storage=optuna.storages.JournalStorage(backend), study_name="j")
+    theirs.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=4)
+    for source in (path, str(path), theirs._storage):
+        study = import_study(source)
+        assert study.name == "j" and [t.params for t in study.trials] == [t.params for t in theirs.trials]
+
+
+def test_a_database_of_optuna_is_read_by_its_path(url):
+    path = url.removeprefix("sqlite:///")
+    assert len(import_study(path, "two").trials) == len(import_study(url, "two").trials)
+
+
+def test_what_is_no_source_is_said(tmp_path):
+    for wrong in (None, 3, lt.create_study()):
+        with pytest.raises(StorageError, match="neither a study of Optuna"):
+            import_study(wrong)
+    with pytest.raises(StorageError, match="no storage of Optuna at"):
+        import_study(tmp_path / "no.log")
+    (tmp_path / "notes.txt").write_text("some notes")
+    with pytest.raises(StorageError, match="cannot read"):
+        import_study(tmp_path / "notes.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_is_no_sampler_is_said():
+    for wrong in ("tpe", TPESampler, optuna.samplers.TPESampler()):
+        with pytest.raises(TypeError, match="no sampler of Luthier"):
+            OptunaSampler(wrong)
+    for wrong in ("x", 1.5, True):
+        with pytest.raises(TypeError, match="whole number"):
+            OptunaSampler(seed=wrong)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_constraints_func_counts_as_constraints_do():
+    sampler = pickle.loads(pickle.dumps(OptunaSampler(GPSampler(), seed=0, constraints_func=_at_least_half)))
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=25)
+    assert all(t.system_attrs["constraints"] == [0.5 - t.params["x"]] for t in study.trials)
+    assert 0.5 <= study.best_trial.params["x"] < 0.52
+    assert [t.constraints for t in import_study(study).trials] == [(0.5 - t.params["x"],) for t in study.trials]
+    broken = optuna.create_study(sampler=OptunaSampler(seed=0, constraints_func=lambda t: [math.nan]))
+    with pytest.raises(ValueError, match="constraints of trial 0"):
+        broken.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=1)
+
+
+def _at_least_half(trial):
+    return (0.5 - trial.params["x"],)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_a_space_that_changes_with_every_trial(n_jobs):
+    def objective(trial):
+        return trial.suggest_float("x", 0, 1 + trial.number) + trial.suggest_int(f"p{trial.number % 3}", 0, 5)
+
+    study = optuna.create_study(sampler=OptunaSampler(seed=0))
+    study.optimize(objective, n_trials=15, n_jobs=n_jobs)
+    assert all(t.state.name == "COMPLETE" for t in study.trials)

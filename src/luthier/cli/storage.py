@@ -82,7 +82,9 @@ def import_(
 
 @storage_app.command()
 def import_optuna(
-    url: str = typer.Argument(help="Optuna's storage, such as sqlite:///optuna.db."),
+    url: str = typer.Argument(
+        help="Optuna's storage: a URL such as sqlite:///optuna.db, or the path of a file (SQLite's, or a journal)."
+    ),
     store: str = _TARGET,
     study: str | None = _STUDY,
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike
@@ -34,9 +34,10 @@ try:
 except ImportError as error:
     raise MissingDependency("Optuna is not installed: pip install 'luthier[optuna]'") from error
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-Source: TypeAlias = str | optuna.storages.BaseStorage | optuna.Study
+Source: TypeAlias = str | PathLike[str] | optuna.storages.BaseStorage | optuna.Study
 
 # -- values
 
@@ -159,7 +160,7 @@ def import_study(
     """Read an Optuna study with all its trials into a storage, and load it from there.
 
     Args:
-        study: Optuna's study, its storage, or the storage's URL.
+        study: Optuna's study, its storage, the storage's URL, or the path of a file: SQLite's, or a journal.
         study_name: which of the storage's studies; may be left out if there is one only.
         storage: where to; as in `create_study`, memory by default.
         name: what to call it there; by default as it was called.
@@ -185,12 +186,10 @@ def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
     """The studies of an Optuna storage, or the one of that name; raises as `import_study`."""
     if isinstance(source, optuna.Study):
         return [_read(source)]
-    if isinstance(source, str):
-        scheme, _, path = source.partition(":///")
-        if scheme.startswith("sqlite") and path and not Path(path.partition("?")[0]).exists():  # Optuna would make it
-            raise StorageError(f"there is no storage of Optuna at {path}: check the path")
+    if not isinstance(source, str | PathLike | optuna.storages.BaseStorage):
+        raise StorageError(f"{source!r} is neither a study of Optuna, nor a storage, nor its URL or path")
     try:
-        storage = optuna.storages.get_storage(source)
+        storage = optuna.storages.get_storage(_storage_at(source))
         names = [study.study_name for study in storage.get_all_studies()]
         if study_name is not None and study_name not in names:
             known = ", ".join(map(repr, names)) or "none"
@@ -204,6 +203,24 @@ def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
         raise
     except Exception as error:
         raise StorageError(f"Optuna cannot read {source}: {error}") from error
+
+
+def _storage_at(source: str | PathLike[str] | optuna.storages.BaseStorage) -> str | optuna.storages.BaseStorage:
+    """What Optuna opens; a path as a URL of SQLite, or as a journal. StorageError where Optuna would make a file."""
+    if isinstance(source, optuna.storages.BaseStorage):
+        return source
+    name = str(source)
+    scheme, is_url, path = name.partition(":///")
+    if is_url and scheme.startswith("sqlite") and path and not Path(path.partition("?")[0]).exists():
+        raise StorageError(f"there is no storage of Optuna at {path}: check the path")
+    if "://" in name:
+        return name
+    if not Path(name).is_file():
+        raise StorageError(f"there is no storage of Optuna at {name}: check the path, or give a URL")
+    with Path(name).open("rb") as file:
+        if file.read(15) == b"SQLite format 3":
+            return f"sqlite:///{name}"
+    return optuna.storages.JournalStorage(JournalFileBackend(name))
 
 
 def _read(study: optuna.Study) -> Whole:
@@ -281,11 +298,27 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
         sampler: what suggests; `AutoSampler` by default.
         seed: what all randomness comes from; by chance if None. The same seed gives the same study again where its
             trials run one after another.
+        constraints_func: as of Optuna's own samplers: takes a finished trial, gives numbers, at most 0 where it is
+            feasible. `trial.set_constraint` needs none.
+
+    Raises:
+        TypeError: what is given is no sampler of Luthier, or a seed that is no whole number.
     """
 
-    def __init__(self, sampler: Sampler | None = None, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler | None = None,
+        *,
+        seed: int | None = None,
+        constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
+    ) -> None:
+        if sampler is not None and (isinstance(sampler, type) or not hasattr(sampler, "suggest")):
+            raise TypeError(f"{sampler!r} is no sampler of Luthier: give one, such as luthier.samplers.TPESampler()")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+            raise TypeError(f"seed={seed!r}: give a whole number, or None for a fresh one")
         self._sampler = sampler if sampler is not None else AutoSampler()
-        self._seed = fresh_seed() if seed is None else seed
+        self._seed = fresh_seed() if seed is None else int(seed)
+        self._constraints_func = constraints_func
         self._set_up()
 
     def _set_up(self) -> None:
@@ -294,7 +327,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
         self._view: _View | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_sampler": self._sampler, "_seed": self._seed}
+        return {name: self.__dict__[name] for name in ("_sampler", "_seed", "_constraints_func")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -304,6 +337,15 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
         return f"OptunaSampler({self._sampler!r})"
 
     __str__ = __repr__
+
+    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: optuna.trial.TrialState, _: Any) -> None:
+        """Keep what `constraints_func` says of a trial; raises ValueError if it is NaN."""
+        if self._constraints_func is None or state is optuna.trial.TrialState.FAIL:
+            return
+        limits = [float(x) for x in self._constraints_func(trial)]
+        if any(map(math.isnan, limits)):
+            raise ValueError(f"the constraints of trial {trial.number} are {limits}: give numbers")
+        study._storage.set_trial_system_attr(trial._trial_id, "constraints", limits)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The latest distribution of every parameter that a trial of the study had."""
