@@ -47,7 +47,7 @@ def here(monkeypatch, capsys):
 def luthier(*args, **options):
     """Run the command; the completed process."""
     command = [sys.executable, "-m", "luthier", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, **options)
 
 
 @pytest.fixture(scope="module")

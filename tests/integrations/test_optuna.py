@@ -431,7 +431,7 @@ def test_what_is_no_source_is_said(tmp_path):
     with pytest.raises(StorageError, match="no storage of Optuna at"):
         import_study(tmp_path / "no.log")
     (tmp_path / "notes.txt").write_text("some notes")
-    with pytest.raises(StorageError, match="cannot read"):
+    with pytest.raises(StudyNotFound, match="0 studies"):
         import_study(tmp_path / "notes.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
