@@ -68,6 +68,16 @@ def test_errors_are_logged_and_tried_again(owner, caplog):
     ] * 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_started_again(owner):
+    owner.held = None  # not what `held` may say
+    owner.heartbeat.start()
+    until(lambda: not beats())
+    owner.held = {1: "b"}
+    owner.heartbeat.start()
+    until(lambda: (1, "b") in owner.renewed)
+
+
 def test_stop_ends_it_at_once_and_it_may_start_again():
     owner = Owner(seconds=3600)
     for _ in range(2):

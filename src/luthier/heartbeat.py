@@ -49,6 +49,14 @@ class Heartbeat:
             thread.join()
 
     def _run(self) -> None:
+        try:
+            self._beat()
+        finally:  # whatever ended it: `start` must be able to begin again
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+
+    def _beat(self) -> None:
         seconds = self._seconds
         while self._sleep(seconds) and (held := self._due()):
             seconds = self._seconds

@@ -1,20 +1,24 @@
-"""Studies on a real Dask cluster: two worker processes of this machine."""
+"""Studies on a real Dask cluster: two worker processes of this machine, each behind a nanny."""
 
+import json
+import logging
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from distributed import LocalCluster, get_worker
+from typer.testing import CliRunner
 
 import luthier as lt
+from luthier.cli.app import app
+from luthier.errors import LuthierError
 from luthier.executors.dask import DaskExecutor
 from luthier.samplers import RandomSampler
-from luthier.schedulers import MedianPruner
+from luthier.testing.executors import AwayContract
 from luthier.trial import TrialState
 
-COMPLETE, FAIL, PRUNED, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.WAITING
+COMPLETE, WAITING = TrialState.COMPLETE, TrialState.WAITING
 
 
 @pytest.fixture(scope="module")
@@ -40,113 +44,52 @@ def make(**kwargs):
     return lt.create_study(seed=0, sampler=RandomSampler(), **kwargs)
 
 
-def test_closures_run_on_both_workers_with_all_results(executor, tmp_path):
-    shift = 3.0
+def wait_for_both(cluster):
+    """A killed worker takes a moment to come back; Dask gives up one that is killed as it starts."""
+    try:
+        cluster.wait_for_workers(2, timeout=20)
+    except TimeoutError:
+        cluster.scale(0)
+        cluster.scale(2)
+        cluster.wait_for_workers(2, timeout=60)
+
+
+class TestDask(AwayContract):
+    @pytest.fixture(autouse=True)
+    def use(self, cluster):
+        wait_for_both(cluster)
+        self.address = cluster.scheduler_address
+
+    def make(self):
+        return DaskExecutor(self.address, n_jobs=2)
+
+    def make_impatient(self, trial_timeout):
+        return DaskExecutor(self.address, trial_timeout=trial_timeout)
+
+
+def test_a_worker_behind_a_nanny_that_is_killed_from_outside_costs_one_attempt(cluster, executor, tmp_path):
+    wait_for_both(cluster)
+    pid, killed = tmp_path / "pid", []
 
     def objective(trial):
-        (tmp_path / str(os.getpid())).touch()
-        while len(list(tmp_path.iterdir())) < 2:  # until the other worker has one too
+        if trial.number == 0 and not pid.exists():
+            (tmp_path / "new").write_text(str(os.getpid()))
+            (tmp_path / "new").rename(pid)
+            while True:
+                time.sleep(3600)
+        while not pid.exists():
             time.sleep(0.01)
-        return (trial.suggest_float("x", -5, 5) - shift) ** 2
-
-    study = make()
-    study.optimize(objective, n_trials=12, executor=executor)
-    assert [t.state for t in study.trials] == [COMPLETE] * 12
-    assert all(t.value == pytest.approx((t.params["x"] - 3.0) ** 2) for t in study.trials)
-    assert str(os.getpid()) not in {p.name for p in tmp_path.iterdir()}
-
-
-def test_objectives_define_report_and_prune(executor):
-    def objective(trial):
-        kind = trial.suggest_categorical("kind", ["a", "b"])
-        x = trial.suggest_float(f"x_{kind}", 0, 1)
-        trial.set_user_attr("kind", kind)
-        for step in range(3):
-            trial.report(trial.number + x, step)
-            if trial.should_prune():
-                raise lt.TrialPruned
-        return x
-
-    study = make(pruner=MedianPruner(n_startup_trials=2, n_warmup_steps=0))
-    study.optimize(objective, n_trials=10, executor=executor)
-    states = [t.state for t in study.trials]
-    assert set(states) == {COMPLETE, PRUNED}
-    assert all(t.reports and t.attrs["kind"] == t.params["kind"] for t in study.trials)
-    assert {"x_a", "x_b"} & set(study.space.names)
-
-
-def test_a_killed_worker_costs_one_attempt(executor, tmp_path):
-    first = tmp_path / "first"
-
-    def objective(trial):
-        if trial.number == 1 and not first.exists():
-            first.write_text(str(os.getpid()))
-            os.kill(os.getpid(), signal.SIGKILL)
         return trial.suggest_float("x", 0, 1)
 
-    study = make()
-    study.optimize(objective, n_trials=6, executor=executor)
-    assert [t.state for t in study.trials] == [COMPLETE] * 6
-    assert [t.retries for t in study.trials] == [0, 1, 0, 0, 0, 0]
-    assert first.exists()
-
-
-def test_a_trial_that_kills_its_workers_fails(executor):
-    def objective(trial):
-        if trial.number == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 1.0
+    def kill(study, record):
+        if not killed:
+            killed.append(record.number)
+            os.kill(int(pid.read_text()), signal.SIGKILL)
 
     study = make()
-    study.optimize(objective, n_trials=3, executor=executor, max_retries=1)
-    assert [t.state for t in study.trials] == [FAIL, COMPLETE, COMPLETE]
-    assert "(2 times)" in study.trials[0].error
-
-
-def test_an_error_is_raised_and_leaves_nothing_running(executor, tmp_path):
-    started = tmp_path / "started"
-    release = tmp_path / "release"
-
-    def objective(trial):
-        if trial.number == 0:
-            started.touch()
-            while not release.exists():
-                time.sleep(0.01)
-            return 0.0
-        while not started.exists():
-            time.sleep(0.01)
-        raise ZeroDivisionError("here")
-
-    study = make()
-    try:
-        with pytest.raises(ZeroDivisionError, match="here"):
-            study.optimize(objective, n_trials=4, n_jobs=2, executor=executor)
-    finally:
-        release.touch()
-    assert [t.state for t in study.trials] == [WAITING, FAIL]
-
-
-def test_ctrl_c_queues_what_runs_again_once(executor, tmp_path):
-    release = tmp_path / "release"
-    parent = os.getpid()
-
-    def objective(trial):
-        Path(tmp_path / f"trial-{trial.number}").touch()
-        if len(list(tmp_path.glob("trial-*"))) == 2:
-            os.kill(parent, signal.SIGINT)
-        while not release.exists():
-            time.sleep(0.01)
-        return 1.0
-
-    study = make()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            study.optimize(objective, n_trials=4, executor=executor)
-    finally:
-        release.touch()
-    assert [t.state for t in study.trials] == [WAITING, WAITING]
-    study.optimize(lambda trial: 2.0, total_trials=4, executor=executor)
-    assert [t.value for t in study.trials] == [2.0] * 4
+    study.optimize(objective, n_trials=6, executor=executor, callbacks=[kill])
+    assert killed and [t.state for t in study.trials] == [COMPLETE] * 6
+    assert [t.retries for t in study.trials] == [1, 0, 0, 0, 0, 0]
 
 
 def test_resources_reach_the_scheduler(cluster):
@@ -159,6 +102,27 @@ def test_resources_reach_the_scheduler(cluster):
     assert [t.value for t in study.trials] == [0.5, 0.5]
 
 
+class Pressing(logging.Handler):
+    """Presses Ctrl-C once the run says that it waits, and keeps what it said."""
+
+    def emit(self, record):
+        self.said = record.getMessage()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_resources_that_no_worker_has_are_named_while_the_run_waits(cluster):
+    wait_for_both(cluster)
+    executor, study, log = DaskExecutor(cluster.scheduler_address, resources={"TPU": 3}), make(), Pressing()
+    logging.getLogger("luthier").addHandler(log)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            study.optimize(lambda trial: 1.0, n_trials=2, executor=executor)
+    finally:
+        logging.getLogger("luthier").removeHandler(log)
+    assert "it takes threads 1, TPU 3; 2 workers of threads 1, GPU 2. Waiting" in log.said
+    assert [t.state for t in study.trials] in ([], [WAITING])
+
+
 def test_without_an_address_a_local_cluster_starts_and_ends():
     study = make()
     study.optimize(lambda trial: float(os.getpid()), n_trials=2, n_jobs=2, executor="dask", resources={"GPU": 1})
@@ -169,7 +133,28 @@ def test_without_an_address_a_local_cluster_starts_and_ends():
             os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("wrong", [{"n_jobs": 0}, {"n_jobs": -2}, {"resources": {"GPU": 0}}])
+def test_an_address_where_nobody_answers_is_said(monkeypatch):
+    monkeypatch.setattr("distributed.client.Client.__init__", _no_answer)
+    with pytest.raises(LuthierError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
+        make().optimize(lambda trial: 1.0, n_trials=1, executor="dask", address="tcp://127.0.0.1:1")
+
+
+def _no_answer(*_, **__):
+    raise OSError("timed out")  # which takes thirty seconds
+
+
+def test_luthier_tune_on_dask(cluster, tmp_path):
+    arguments = ["--limit", "120", "--epochs", "1", "--trials", "3", "--top", "1", "--seeds", "1", "--json"]
+    where = ["--on", "dask", "--address", cluster.scheduler_address, "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["tune", "image", "--data", "digits", *arguments, *where], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["parameters"]
+    study = lt.load_study(storage=tmp_path / "run" / "study.db")
+    here = study.trials[0].owner  # the study's process owns them all; the workers have no storage
+    assert [t.state.is_finished for t in study.trials] == [True] * 3 and {t.owner for t in study.trials} == {here}
+
+
+@pytest.mark.parametrize("wrong", [{"n_jobs": 0}, {"n_jobs": -2}, {"resources": {"GPU": 0}}, {"trial_timeout": 0.0}])
 def test_wrong_arguments_are_refused(wrong):
-    with pytest.raises(ValueError, match="n_jobs|resources"):
+    with pytest.raises(ValueError, match="n_jobs|resources|trial_timeout"):
         DaskExecutor(**wrong)

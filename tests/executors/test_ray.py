@@ -1,22 +1,26 @@
 """Studies on a real Ray cluster: a head and worker nodes of one CPU each, on this machine."""
 
+import json
 import logging
 import os
 import signal
+import sys
 import time
-from pathlib import Path
 
 import pytest
 import ray
 from ray.cluster_utils import Cluster
+from typer.testing import CliRunner
 
 import luthier as lt
+from luthier.cli.app import app
+from luthier.errors import LuthierError
 from luthier.executors.ray import RayExecutor
 from luthier.samplers import RandomSampler
-from luthier.schedulers import MedianPruner
+from luthier.testing.executors import AwayContract, new_study, run, wait_until_gone
 from luthier.trial import TrialState
 
-COMPLETE, FAIL, PRUNED, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.WAITING
+COMPLETE, FAIL, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING
 
 # Ray leaves the pipes and log files of the nodes that it starts to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -36,57 +40,19 @@ def cluster():
     cluster.shutdown()
 
 
-@pytest.fixture
-def executor(cluster):
-    return RayExecutor(cluster.address)
-
-
 def make(**kwargs):
     return lt.create_study(seed=0, sampler=RandomSampler(), **kwargs)
 
 
-def test_closures_run_on_both_nodes_with_all_results(executor, tmp_path):
-    shift = 3.0
-
-    def objective(trial):
-        node = ray.get_runtime_context().get_node_id()
-        (tmp_path / node).touch()
-        while len(list(tmp_path.iterdir())) < 2:  # until the other node has one too
-            time.sleep(0.01)
-        return (trial.suggest_float("x", -5, 5) - shift) ** 2
-
-    study = make()
-    study.optimize(objective, n_trials=8, executor=executor)
-    assert [t.state for t in study.trials] == [COMPLETE] * 8
-    assert all(t.value == pytest.approx((t.params["x"] - 3.0) ** 2) for t in study.trials)
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_objectives_define_report_and_prune(executor):
-    def objective(trial):
-        kind = trial.suggest_categorical("kind", ["a", "b"])
-        x = trial.suggest_float(f"x_{kind}", 0, 1)
-        trial.set_user_attr("kind", kind)
-        for step in range(3):
-            trial.report(trial.number + x, step)
-            if trial.should_prune():
-                raise lt.TrialPruned
-        return x
-
-    study = make(pruner=MedianPruner(n_startup_trials=2, n_warmup_steps=0))
-    study.optimize(objective, n_trials=10, executor=executor)
-    assert {t.state for t in study.trials} == {COMPLETE, PRUNED}
-    assert all(t.reports and t.attrs["kind"] == t.params["kind"] for t in study.trials)
-
-
-def test_a_killed_node_costs_one_attempt(cluster, executor, tmp_path):
+def test_a_killed_node_costs_one_attempt(cluster, tmp_path):
     doomed = cluster.add_node(**NODE, resources={"doomed": 1})
     pid, killed = tmp_path / "pid", []
 
     def objective(trial):
         node = ray.get_runtime_context().get_node_id()
         if node == doomed_id and not pid.exists():
-            pid.write_text(str(os.getpid()))
+            (tmp_path / "new").write_text(str(os.getpid()))
+            (tmp_path / "new").rename(pid)
             while True:
                 time.sleep(3600)
         while not pid.exists():  # so that the node that dies has a trial
@@ -95,7 +61,6 @@ def test_a_killed_node_costs_one_attempt(cluster, executor, tmp_path):
 
     def kill(study, record):
         if not killed:
-            assert pid.exists()
             for processes in doomed.all_processes.values():
                 for process in processes:
                     process.process.send_signal(signal.SIGKILL)
@@ -105,7 +70,7 @@ def test_a_killed_node_costs_one_attempt(cluster, executor, tmp_path):
     doomed_id = doomed.node_id
     study = make()
     try:
-        study.optimize(objective, n_trials=6, n_jobs=3, executor=executor, callbacks=[kill])
+        study.optimize(objective, n_trials=6, executor=RayExecutor(cluster.address, n_jobs=3), callbacks=[kill])
     finally:
         cluster.remove_node(doomed, allow_graceful=False)
     assert killed
@@ -113,69 +78,39 @@ def test_a_killed_node_costs_one_attempt(cluster, executor, tmp_path):
     assert sum(t.retries for t in study.trials) == 1
 
 
-def test_a_trial_that_kills_its_workers_fails(executor):
-    def objective(trial):
-        if trial.number == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 1.0
+class TestRay(AwayContract):
+    """After a node has died: for some seconds Ray counts it still, and what it holds."""
 
-    study = make()
-    study.optimize(objective, n_trials=3, executor=executor, max_retries=1)
-    assert [t.state for t in study.trials] == [FAIL, COMPLETE, COMPLETE]
-    assert "(2 times)" in study.trials[0].error
+    ends_workers = True
 
+    @pytest.fixture(autouse=True)
+    def use(self, cluster):
+        self.address = cluster.address
 
-def is_there(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    def make(self):
+        return RayExecutor(self.address, n_jobs=2)
 
+    def make_impatient(self, trial_timeout):
+        return RayExecutor(self.address, n_jobs=2, trial_timeout=trial_timeout)
 
-def wait_until_gone(pid):
-    while is_there(pid):
-        time.sleep(0.01)
+    def test_an_error_ends_what_runs_beside_it(self, tmp_path):
+        pid = tmp_path / "pid"
 
+        def objective(trial):
+            if trial.number == 0:
+                (tmp_path / "new").write_text(str(os.getpid()))
+                (tmp_path / "new").rename(pid)
+                while True:
+                    time.sleep(3600)
+            while not pid.exists():
+                time.sleep(0.01)
+            raise ZeroDivisionError("here")
 
-def test_an_error_is_raised_and_leaves_nothing_running(executor, tmp_path):
-    pid = tmp_path / "pid"
-
-    def objective(trial):
-        if trial.number == 0:
-            pid.write_text(str(os.getpid()))
-            while True:
-                time.sleep(3600)
-        while not pid.exists():
-            time.sleep(0.01)
-        raise ZeroDivisionError("here")
-
-    study = make()
-    with pytest.raises(ZeroDivisionError, match="here"):
-        study.optimize(objective, n_trials=4, n_jobs=2, executor=executor)
-    states = [t.state for t in study.trials]
-    assert states.count(FAIL) == 1 and states[0] is WAITING and set(states) == {WAITING, FAIL}
-    wait_until_gone(int(pid.read_text()))
-
-
-def test_ctrl_c_queues_what_runs_again_once(executor, tmp_path):
-    parent = os.getpid()
-
-    def objective(trial):
-        Path(tmp_path / str(os.getpid())).touch()
-        if len(list(tmp_path.iterdir())) == 2:
-            os.kill(parent, signal.SIGINT)
-        while True:
-            time.sleep(3600)
-
-    study = make()
-    with pytest.raises(KeyboardInterrupt):
-        study.optimize(objective, n_trials=4, n_jobs=2, executor=executor)
-    assert {t.state for t in study.trials} == {WAITING}
-    for path in tmp_path.iterdir():
-        wait_until_gone(int(path.name))
-    study.optimize(lambda trial: 2.0, total_trials=4, executor=executor)
-    assert [t.value for t in study.trials] == [2.0] * 4
+        study = new_study()
+        with pytest.raises(ZeroDivisionError, match="here"):
+            run(study, self.make(), objective, n_trials=4)
+        assert [t.state for t in study.trials] == [WAITING, FAIL]
+        wait_until_gone(int(pid.read_text()))
 
 
 def test_resources_choose_the_node(cluster):
@@ -193,7 +128,46 @@ def test_resources_choose_the_node(cluster):
     assert ray.is_initialized()
 
 
-@pytest.mark.parametrize("wrong", [{"n_jobs": 0}, {"n_jobs": -2}, {"resources": {"num_gpus": -1}}])
+class Pressing(logging.Handler):
+    """Presses Ctrl-C once the run says that it waits, and keeps what it said."""
+
+    def emit(self, record):
+        self.said = record.getMessage()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_resources_that_no_node_has_are_named_while_the_run_waits(cluster):
+    executor, study, log = RayExecutor(cluster.address, resources={"num_gpus": 8, "tpu": 1}), make(), Pressing()
+    logging.getLogger("luthier").addHandler(log)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            study.optimize(lambda trial: 1.0, n_trials=2, executor=executor)
+    finally:
+        logging.getLogger("luthier").removeHandler(log)
+    assert "it takes CPU 1, GPU 8, tpu 1; " in log.said and "of CPU 1" in log.said and "head 1" in log.said
+    assert [t.state for t in study.trials] in ([], [WAITING])
+
+
+def test_luthier_tune_on_ray(cluster, tmp_path):
+    arguments = ["--limit", "120", "--epochs", "1", "--trials", "3", "--top", "1", "--seeds", "1", "--json"]
+    where = ["--on", "ray", "--address", cluster.address, "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["tune", "image", "--data", "digits", *arguments, *where], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["parameters"]
+    assert [t.state.is_finished for t in lt.load_study(storage=tmp_path / "run" / "study.db").trials] == [True] * 3
+
+
+def test_luthier_tune_says_first_that_a_library_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    command = ["tune", "image", "--data", "digits", "--on", "ray", "--out", str(tmp_path / "run")]
+    with pytest.raises(LuthierError, match=r"pip install 'luthier\[ray\]'"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_jobs": 0}, {"n_jobs": -2}, {"resources": {"num_gpus": -1}}, {"trial_timeout": 0.0}]
+)
 def test_wrong_arguments_are_refused(wrong):
-    with pytest.raises(ValueError, match="n_jobs|resources"):
+    with pytest.raises(ValueError, match="n_jobs|resources|trial_timeout"):
         RayExecutor(**wrong)

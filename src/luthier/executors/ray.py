@@ -141,6 +141,10 @@ class _Ray:
             exceptions.TaskCancelledError,
         ) as error:
             raise WorkerDied(f"the Ray worker died: {type(error).__name__}: {error}") from error
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, LuthierError):  # says itself what was wrong
+                raise error.cause from error
+            raise
 
     def kill(self, handle: Any) -> None:
         import ray
