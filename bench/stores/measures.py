@@ -30,7 +30,7 @@ class Size:
     """How much is measured."""
 
     processes: tuple[int, ...] = (1, 6)
-    seconds: float = 4.0  # of work in one burst
+    seconds: float = 3.0  # of work in one burst
     bursts: int = 3  # of which the best counts: others use this machine too
     load_trials: int = 100_000
     luthier_trials: int = 1_000_000  # in memory
@@ -176,29 +176,25 @@ def _leases(folder: Path, size: Size) -> Iterator[Row]:
 def load(size: Size) -> Iterator[Row]:
     """A study of many trials, opened from a SQLite file by a process that then knows all trials and the best value."""
     with _folder() as folder:
-        seconds: dict[str, list[float]] = {}
-        memory: dict[str, list[float]] = {}
+        found = {}
         for name in ("luthier", "optuna"):
             peer(name).fill(f"sqlite:///{folder / name}.db", size.load_trials)
             peer(name).fill(f"sqlite:///{folder / name}-small.db", 10)
-        for _ in range(size.bursts):
-            for name in ("luthier", "optuna"):
-                time_taken, grown = _alone(_load, name, f"sqlite:///{folder / name}", size.load_trials)
-                seconds.setdefault(name, []).append(time_taken)
-                memory.setdefault(name, []).append(grown)
-        mib = {name: (folder / f"{name}.db").stat().st_size / 2**20 for name in seconds}
+            found[name] = _alone(_load, name, f"sqlite:///{folder / name}", size.load_trials)
+        mib = {name: (folder / f"{name}.db").stat().st_size / 2**20 for name in found}
         what = f"loading {size.load_trials:,} trials from SQLite"
-        files = f"files of {mib['luthier']:.0f} and {mib['optuna']:.0f} MiB"
-        yield Row(what, "s", min(seconds["luthier"]), min(seconds["optuna"]), False, 20.0, files)
-        yield Row(f"{what}: memory", "MiB", min(memory["luthier"]), min(memory["optuna"]), False)
+        remark = f"files of {mib['luthier']:.0f} and {mib['optuna']:.0f} MiB"
+        (mine, grown), (theirs, other_grown) = found.values()
+        yield Row(what, "s of CPU", mine, theirs, False, 20.0, remark)
+        yield Row(f"{what}: memory", "MiB", grown, other_grown, False)
 
 
 def _load(name: str, stem: str, trials: int) -> tuple[float, float]:
-    """Seconds, and MiB by which the process grew."""
+    """Seconds of CPU, which a busy machine does not change as it does those of the clock, and MiB of growth."""
     _known(name, f"{stem}-small.db")  # imports
-    before, start = _resident(), time.perf_counter()
+    before, start = _resident(), time.process_time()
     _study, known = _known(name, f"{stem}.db")
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert len(known) == trials, f"{name} loaded {len(known)} trials"
     return seconds, _resident() - before
 
@@ -219,16 +215,16 @@ def memory(size: Size) -> Iterator[Row]:
     n, m = sizes.values()
     remark = f"{n:,} trials in {sum(mine):.0f} s; Optuna {m:,} in {sum(theirs):.0f} s"
     per_trial = [1e6 * sum(blocks) / trials for blocks, trials in ((mine, n), (theirs, m))]
-    yield Row("in memory, a trial", "µs", *per_trial, False, remark=remark)
+    yield Row("in memory, a trial", "µs of CPU", *per_trial, False, remark=remark)
     for name, i in (("first", 0), ("last", -1)):
         figures = (1e6 * blocks[i] / size.block for blocks in (mine, theirs))
-        yield Row(f"in memory, a trial of the {name} {size.block:,}", "µs", *figures, False)
+        yield Row(f"in memory, a trial of the {name} {size.block:,}", "µs of CPU", *figures, False)
     bytes_each = (2**20 * grown / trials for grown, trials in ((mib, n), (other_mib, m)))
     yield Row("in memory, a trial's memory", "bytes", *bytes_each, False, remark=f"{mib:,.0f} MiB in all")
 
 
 def _in_memory(name: str, trials: int, block: int) -> tuple[list[float], float]:
-    """Seconds of each block of trials, and MiB by which the process grew."""
+    """Seconds of CPU of each block of trials, and MiB by which the process grew."""
     optimize(peer(name).open(None), 0.2)  # imports, caches
     gc.collect()
     study = peer(name).open(None)
@@ -236,12 +232,12 @@ def _in_memory(name: str, trials: int, block: int) -> tuple[list[float], float]:
 
     def timed(trial: Any) -> float:
         if trial.number % block == 0:
-            stamps.append(time.perf_counter())
+            stamps.append(time.process_time())
         return objective(trial)
 
     before = _resident()
     study.optimize(timed, n_trials=trials)
-    stamps.append(time.perf_counter())
+    stamps.append(time.process_time())
     return [b - a for a, b in pairwise(stamps)], _resident() - before
 
 
