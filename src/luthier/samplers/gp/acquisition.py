@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -49,6 +50,22 @@ def _mills(z: Floats) -> Floats:
     from scipy.special import erfcx
 
     return np.asarray(np.sqrt(np.pi / 2) * erfcx(-np.sqrt(0.5) * z))
+
+
+class Criterion(Protocol):
+    """What `maximize` maximises."""
+
+    def value(self, F: Floats) -> Floats:
+        """(m,) at features (m, P)."""
+        ...
+
+    def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
+        """(m,) values and (m, p) derivatives by the numeric features."""
+        ...
+
+    def believe(self, F: Floats) -> Criterion:
+        """The same as if rows (q, P) were observed at their means: what a running trial does to it."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from ...space import Choice, Space
 from ...space.domains import Floats
 from ...space.space import Mask
-from .acquisition import Acquisition
+from .acquisition import Criterion
 from .kernel import Embedding
 
 _ENUMERABLE = 1000  # spaces of at most so many points are looked through
@@ -52,7 +52,7 @@ class Tried:
 def maximize(
     space: Space,
     embedding: Embedding,
-    acquisition: Acquisition,
+    acquisition: Criterion,
     incumbents: Floats,
     tried: Tried,
     rng: np.random.Generator,
@@ -81,7 +81,7 @@ class _Search:
     """One maximisation: rows are dense (no NaN: inactive parameters keep a hidden value) until they are returned."""
 
     def __init__(
-        self, space: Space, embedding: Embedding, acquisition: Acquisition, tried: Tried, rng: np.random.Generator
+        self, space: Space, embedding: Embedding, acquisition: Criterion, tried: Tried, rng: np.random.Generator
     ) -> None:
         self.space, self.embedding, self.acquisition, self.tried, self.rng = space, embedding, acquisition, tried, rng
         numbers = np.zeros(len(space), dtype=bool)

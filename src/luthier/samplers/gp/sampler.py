@@ -11,10 +11,11 @@ from ...space import Space
 from ...space.domains import Floats
 from ...trial import Configuration, TrialState
 from ..initial import default_startup_trials, startup
-from .acquisition import Acquisition
+from .acquisition import Acquisition, Criterion
 from .fit import draws, fit, spread, starts
 from .kernel import Embedding
 from .model import Posterior, condition
+from .objectives import MOST_OBJECTIVES, improvement
 from .optimize import Tried, maximize
 from .schedule import Fits, active
 from .threads import one_thread
@@ -31,8 +32,9 @@ class GPSampler:
 
     The strongest sampler for up to a few hundred trials. All kinds of parameters and conditions live in one
     kernel; running trials count as observed at their predicted value; constraints and failures have processes
-    of their own; several objectives are scalarised at random (ParEGO), anew for every suggestion. Pruned trials
-    count with their last value, but never as better than the median of complete ones.
+    of their own. Pruned trials count with their last value, but never as better than the median of complete ones.
+    For two to four objectives it is the log expected hypervolume improvement; more are scalarised at random
+    (ParEGO), anew for every suggestion.
 
     Args:
         startup_trials: how many trials of the initial design come first; None for max(5, min(d, 15)): with more the
@@ -81,7 +83,7 @@ class GPSampler:
 
     def _acquisition(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
-    ) -> tuple[Acquisition, Floats]:
+    ) -> tuple[Criterion, Floats]:
         """What to maximise, and the best rows known, the best first."""
         constraints = self._constraints(space, embedding, seen)
         good = seen.succeeded
@@ -89,6 +91,8 @@ class GPSampler:
             acquisition = Acquisition((), constraints)
             order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
             return acquisition, seen.X[order[:_INCUMBENTS]]
+        if 1 < seen.losses.shape[1] <= MOST_OBJECTIVES:
+            return improvement(space, embedding, seen, constraints, self._fits, rng)
         y, thetas = self._objective(space, embedding, seen, rng)
         chosen = active(y)
         F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]

@@ -77,22 +77,27 @@ def targets(losses: Floats, states: NDArray[np.int8]) -> Floats:
 
 
 def half_rank(y: Floats) -> Floats:
-    """Values with the worse half moved to where a normal distribution would have it.
-
-    The better half keeps its distances: they are what the search is after. Its spread below the median sets
-    the spread of the rest, so one value of 1e30 counts as "worst" and no more (Song et al. 2024,
+    """Values with the worse half moved to where a normal distribution would have it (Song et al. 2024,
     arXiv 2408.11527, half-rank warping).
+    """
+    return rank_beyond(y, float(np.median(y)), 0.5)
+
+
+def rank_beyond(y: Floats, cut: float, share: float) -> Floats:
+    """Values with those beyond a cut moved to where a normal distribution with that share below it would have them.
+
+    The others keep their distances: they are what the search is after. Their spread below the cut sets that of the
+    rest, so one value of 1e30 counts as "worst" and no more.
     """
     from scipy.special import ndtri
 
-    median = float(np.median(y))
-    better = y <= median
-    spread = float(np.sqrt(np.mean((y[better] - median) ** 2)))
+    better, start = y <= cut, float(ndtri(share))
+    spread = float(np.sqrt(np.mean((y[better] - cut) ** 2) / (1.0 + start**2)))
     values, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - 0.5 * (counts - 1) - 0.5)[inverse]  # 0.5 ... n - 0.5, ties share theirs
     if spread == 0.0:
         spread = 1.0 if len(values) > 1 else 0.0
-    return np.where(better, y, median + spread * np.maximum(ndtri(ranks / len(y)), 0.0))
+    return np.where(better, y, cut + spread * np.maximum(ndtri(ranks / len(y)) - start, 0.0))
 
 
 def standardised(y: Floats) -> Floats:
@@ -109,7 +114,7 @@ def constraint_targets(c: Floats) -> tuple[Floats, float]:
     """
     size = np.abs(c)
     scale = float(np.median(size[size > 0])) if (size > 0).any() else 1.0
-    y = np.sign(c) * np.log1p(size / scale)
+    y = np.sign(c) * np.log1p(np.minimum(size, 1e30 * scale) / scale)
     sd = float(y.std()) or 1.0
     return (y - y.mean()) / sd, -float(y.mean()) / sd
 
