@@ -26,6 +26,7 @@ from typing import Any
 
 import worker
 from faults import DIED, VARIABLE
+from ledger import facts
 from places import Place
 from targets import TARGETS, Target
 
@@ -61,9 +62,10 @@ class Campaign:
     def run(self, seconds: float) -> None:
         """Hurt the workers for that long, then kill all of them at one moment."""
         worker.make_study(self.place.url)
-        end = time.monotonic() + seconds
         try:
             self.workers = [self._start(i) for i in range(len(LOOPS))]
+            self._wait_for_a_result()
+            end = time.monotonic() + seconds
             while time.monotonic() < end:
                 time.sleep(min(self.rng.expovariate(1 / PAUSE), 2.0))
                 self._replace_dead()
@@ -95,6 +97,15 @@ class Campaign:
         process = FORK.Process(target=_run, args=(job, failpoint))
         process.start()
         return process
+
+    def _wait_for_a_result(self) -> None:
+        """So that something is there to be lost, however slow the machine is."""
+        deadline = time.monotonic() + HANGS
+        while not any(fact["fact"] == "told" for fact in facts(self.folder)):
+            self._replace_dead()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no worker finished a trial in {HANGS:g} s")
+            time.sleep(0.1)
 
     def _replace_dead(self) -> None:
         for i, process in enumerate(self.workers):
