@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import numpy as np
@@ -78,5 +77,7 @@ def _was_tried(history: History, space: Space, configuration: Configuration) -> 
 
 def _seed_of(configuration: Configuration | None) -> int:
     """A seed from the stored values, the same on every machine."""
+    import hashlib  # loads OpenSSL, a tenth of the time that this package takes to import
+
     text = json.dumps(configuration, sort_keys=True)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")

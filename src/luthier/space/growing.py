@@ -8,9 +8,9 @@ nothing explains it, it counts as always there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import SpaceError
 from ..trial import Label
@@ -89,8 +89,7 @@ class GrowingSpace:
                 self._when[name] = when
 
 
-@dataclass(frozen=True)
-class _Explanation:
+class _Explanation(NamedTuple):
     """Values of one parameter that go with the presence of another."""
 
     name: str

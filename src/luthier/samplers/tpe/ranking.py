@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from ...trial import TrialState
 from .index import Rows, index_of
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Rows of the history.
 
     Attributes:
