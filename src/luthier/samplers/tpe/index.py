@@ -86,7 +86,7 @@ class Index:
         sign = float(history.signs[0])
         for row in rows:
             record = history.records[row]
-            counts = record.state is TrialState.COMPLETE and not any(c > 0 for c in record.constraints)
+            counts = record.state is TrialState.COMPLETE and record.is_feasible
             loss = record.values[0] * sign if record.values else math.inf
             loss = math.inf if math.isnan(loss) else loss
             if row in before:
