@@ -213,7 +213,7 @@ def memory(size: Size) -> Iterator[Row]:
     found = {name: _alone(_in_memory, name, trials, size.block) for name, trials in sizes.items()}
     (mine, mib), (theirs, other_mib) = found["luthier"], found["optuna"]
     n, m = sizes.values()
-    remark = f"{n:,} trials in {sum(mine):.0f} s; Optuna {m:,} in {sum(theirs):.0f} s"
+    remark = f"{n:,} trials in {sum(mine):.0f} s of CPU; Optuna {m:,} in {sum(theirs):.0f} s"
     per_trial = [1e6 * sum(blocks) / trials for blocks, trials in ((mine, n), (theirs, m))]
     yield Row("in memory, a trial", "µs of CPU", *per_trial, False, remark=remark)
     for name, i in (("first", 0), ("last", -1)):
