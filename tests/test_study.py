@@ -96,6 +96,17 @@ def test_wrong_suggestions_are_said(use, message):
         use(by_run().ask())
 
 
+def test_a_value_is_of_the_range_that_is_asked_for_whatever_other_trials_do_meanwhile():
+    study = lt.create_study(sampler=RandomSampler(), seed=0)
+    study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=1)
+    trial, other = study.ask(), study.ask()
+    assert 5 <= other.suggest_float("x", 5, 6) <= 6  # now the study's range is another
+    value = trial.suggest_float("x", 5, 6)
+    assert 5 <= value <= 6 and trial.suggest_float("x", 5, 6) == value and trial.params == {"x": value}
+    with pytest.raises(SpaceError, match="asks for 'x' twice"):
+        trial.suggest_float("x", 0, 1)
+
+
 def test_a_name_with_other_choices_in_a_later_trial():
     study = by_run()
     trial = study.ask()
