@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
@@ -212,7 +211,7 @@ class Study:
             last = reports[-1][1] if reports and len(self.directions) == 1 else None
             return Result(state, (last,) if last is not None and np.isfinite(last) else None, constraints, error)
         numbers = check_values(number, values, len(self.directions))
-        if any(map(math.isnan, numbers)):
+        if any(x != x for x in numbers):
             return Result(TrialState.FAIL, None, constraints, error or f"the objective returned {values}: NaN fails")
         return Result(state or TrialState.COMPLETE, numbers, constraints, error)
 
@@ -302,9 +301,7 @@ class Study:
                     "the executor with a trial_timeout of its own"
                 )
             if n_jobs != 1:
-                raise ValueError(
-                    f"n_jobs={n_jobs} says nothing to an executor that is made already: give n_jobs to the executor"
-                )
+                raise ValueError(f"n_jobs={n_jobs} says nothing to an executor that is made already: give it n_jobs")
         if (address is not None or resources is not None) and not isinstance(executor, str):
             raise ValueError("address and resources are those of a cluster: give executor='ray' or 'dask' with them")
         self._stop.clear()
