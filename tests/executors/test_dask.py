@@ -55,6 +55,8 @@ def wait_for_both(cluster):
 
 
 class TestDask(AwayContract):
+    settling = 1.0
+
     @pytest.fixture(autouse=True)
     def use(self, cluster):
         wait_for_both(cluster)

@@ -226,7 +226,13 @@ class ExecutorContract:
 
 
 class AwayContract(ExecutorContract):
-    """What must hold besides where the objective runs in other processes, two at a time."""
+    """What must hold besides where the objective runs in other processes, two at a time.
+
+    Attributes:
+        settling: seconds until what supervises a worker has seen that it runs; Dask gives up one that dies before.
+    """
+
+    settling = 0.0
 
     def make_impatient(self, trial_timeout: float) -> Executor:
         """An executor that kills the worker of a trial that takes longer."""
@@ -248,11 +254,12 @@ class AwayContract(ExecutorContract):
 
     def test_a_killed_worker_costs_one_attempt(self, tmp_path: Path) -> None:
         """A worker that is killed (as by the kernel that is out of memory) costs the attempt that it ran."""
-        killed = tmp_path / "killed"
+        killed, settling = tmp_path / "killed", self.settling
 
         def objective(trial: Trial) -> float:
             if trial.number == 1 and not killed.exists():
                 killed.touch()
+                time.sleep(settling)
                 os.kill(os.getpid(), signal.SIGKILL)
             return trial.suggest_float("x", 0, 1)
 
@@ -266,9 +273,11 @@ class AwayContract(ExecutorContract):
 
         def objective(trial: Trial) -> float:
             if trial.number == 0:
+                time.sleep(settling)
                 os.kill(os.getpid(), signal.SIGKILL)
             return 1.0
 
+        settling = self.settling
         study = new_study()
         run(study, self.make(), objective, n_trials=3, max_retries=1)
         assert states(study) == [FAIL, COMPLETE, COMPLETE]
