@@ -141,6 +141,13 @@ def test_a_declared_space_is_kept_to():
         trial.suggest_int("x", 0, 1)
 
 
+def test_fixed_values_are_had_though_others_wait():
+    study = declared()
+    study.enqueue_trial({"kind": "b"})
+    assert study.ask(fixed={"kind": "a"}).suggest("kind") == "a"
+    assert study.ask().suggest("kind") == "b"
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -174,20 +174,19 @@ class Engine:
         """Start a trial: a queued one if there is one, else a new one.
 
         Args:
-            fixed: values that the trial shall have.
+            fixed: values that the trial shall have: then it is a new one, and those that are queued go on waiting.
             client: a unique id of this call, where the trial is run by somebody else: the same id gets the same
                 trial again, and this process neither renews its lease nor keeps its reports.
         """
         with self.lock:
             self.sync()
-            if fixed:
-                self.enqueue(fixed, {})
-                self.sync()
-            number = len(self.history)
-            proposal = None if self.history.has_waiting else Proposal(number, self._suggest(number, {}))
+            number, given = len(self.history), self._checked(fixed or {})
+            proposal = None
+            if given or not self.history.has_waiting:
+                proposal = Proposal(None if given else number, self._suggest(number, given))
             record = self.store.ask(self.name, self.owner, client or self._call(), self._lease, proposal)
-            fixed_names: frozenset[str] = frozenset()
-            if proposal is None or record.number != proposal.number:
+            fixed_names = frozenset(given)
+            if proposal is None or proposal.number not in (None, record.number):
                 if record.retries == 0:
                     fixed_names = frozenset(record.params)
                 try:
@@ -245,12 +244,19 @@ class Engine:
     def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
         """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
         with self.lock:
-            stored = self.space.check_partial(params) if self.declared is not None else _stored_without_domain(params)
-            if self.declared is not None:  # raises if nothing has these
-                self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
+            stored = self._checked(params)
             for key, value in attrs.items():
                 check_json(key, value)
             return self.store.enqueue(self.name, stored, attrs, client or self._call())
+
+    def _checked(self, params: Mapping[str, Any]) -> dict[str, Label]:
+        """Values for some parameters as they are stored; raises where no configuration has them."""
+        if self.declared is None:
+            return _stored_without_domain(params)
+        stored = self.space.check_partial(params)
+        if stored:
+            self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
+        return stored
 
     # -- the session of a trial
 

@@ -40,8 +40,13 @@ def check_since(name: str, since: int, first: int, revision: int) -> None:
 
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:
     """A trial that starts as it is made, with the proposal's parameters if they are for its number."""
-    params = dict(proposal.params) if proposal is not None and proposal.number == number else {}
+    params = dict(proposal.params) if proposal is not None and proposal.number in (number, None) else {}
     return TrialRecord(number, _RUNNING, params, None, (), (), {}, {}, None, now, now, None, owner, token, 0)
+
+
+def leaves_the_queue(proposal: Proposal | None) -> bool:
+    """Whether a trial that is asked for with this proposal is a new one, whoever waits."""
+    return proposal is not None and proposal.number is None
 
 
 def started(record: TrialRecord, owner: str, token: str, now: float) -> TrialRecord:

@@ -50,9 +50,12 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Parameters that were suggested for the trial of one number; void if that number goes to another."""
+    """Parameters that were suggested for the trial of one number; void if that number goes to another.
 
-    number: int
+    With number None they are wanted in any case: a new trial gets them, and those that wait go on waiting.
+    """
+
+    number: int | None
     params: Configuration
 
 
@@ -131,8 +134,9 @@ class Store(Protocol):
     ) -> TrialRecord:
         """Start a trial and own it.
 
-        The oldest WAITING trial is taken, whatever the proposal says; else a new one is made with the next
-        number, and with the proposal's parameters if it names that number, with none if it does not.
+        The oldest WAITING trial is taken, unless the proposal names no number; else a new one is made with the
+        next number, and with the proposal's parameters if it names that number or none, with none if it names
+        another.
 
         Args:
             name: the study.

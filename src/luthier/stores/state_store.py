@@ -133,7 +133,7 @@ class StateStore(ABC):
             if (claimed := study.claimed(client)) is not None:
                 return claimed
             now, token = self.now(), self._new_token()
-            waiting = study.oldest_waiting()
+            waiting = None if change.leaves_the_queue(proposal) else study.oldest_waiting()
             if waiting is None:
                 new = change.new_running(len(study.trials), proposal, owner, token, now)
             else:

@@ -209,7 +209,8 @@ class SqlStore:
                 return record(row)
             now = self._database.now(connection)
             ends = None if lease is None else now + lease
-            row = connection.execute(sql.OLDEST_WAITING, {"study": study.id}).first()
+            if not change.leaves_the_queue(proposal):
+                row = connection.execute(sql.OLDEST_WAITING, {"study": study.id}).first()
             if row is None:
                 new = change.new_running(study.trials, proposal, owner, token, now)
                 study.add(connection, new, ask_client=client, lease_ends=ends)

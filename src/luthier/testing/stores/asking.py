@@ -38,6 +38,13 @@ class _Asking:
         store.enqueue(name, {"x": 0.25}, {}, "3")
         assert store.ask(name, "me", "4", proposal=Proposal(2, {"x": 0.5})).params == {"x": 0.25}
 
+    def test_proposal_without_a_number_leaves_the_queue_alone(self, store: Store) -> None:
+        name = new_study(store)
+        store.enqueue(name, {"x": 0.25}, {}, "1")
+        new = store.ask(name, "me", "2", proposal=Proposal(None, {"x": 0.5}))
+        assert (new.number, new.state, new.params) == (1, RUNNING, {"x": 0.5})
+        assert store.ask(name, "me", "3").params == {"x": 0.25}
+
     def test_queue_goes_by_number(self, store: Store) -> None:
         name = new_study(store)
         for i in range(3):
