@@ -80,6 +80,27 @@ def test_a_dead_machines_trial_is_started_again_by_ask(tmp_path):
     study.close()
 
 
+def test_an_attempt_that_lost_its_trial_says_nothing_of_the_next_one(tmp_path):
+    """Even where the next one runs in the same process, under the same number."""
+    study = make(tmp_path / "s.db", pruner=MedianPruner())
+    old = study.ask()
+    study.storage.requeue("s", old.number, old.token)
+    new = study.ask()
+    assert (new.number, new.token != old.token) == (old.number, True)
+    for late in (
+        lambda: old.report(0.5, step=1),
+        old.should_prune,
+        lambda: old.set_user_attr("a", 1),
+        lambda: old.suggest_float("x", 0, 1),
+    ):
+        with pytest.raises(LeaseLost, match="trial 0 was taken from its worker"):
+            late()
+    new.report(0.25, step=1)
+    study.tell(new, 1.0)
+    (record,) = study.trials
+    assert record.reports == ((1, 0.25),) and record.attrs == {}
+
+
 def test_a_trial_whose_lease_runs_is_left_alone(tmp_path):
     study = make(tmp_path / "s.db")
     study.storage.ask("s", "another-machine/7/1", "c", lease=3600)

@@ -260,9 +260,11 @@ class Engine:
 
     # -- the session of a trial
 
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """A value for a parameter that the objective asks for and nothing was suggested for."""
         with self.lock:
+            if self.record(number).token != token:
+                raise _lost(self.record(number))
             if self._growing.meet(name, domain):
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
                 self.history = self.history.under(self._growing.space)
@@ -276,10 +278,10 @@ class Engine:
             except SearchSpaceExhausted:  # of this one parameter, not of the space
                 return alone.decode(alone.sample(rng, 1))[0][name]
 
-    def report(self, number: int, step: int, value: float) -> None:
+    def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value; it reaches the store within about a second, or with the next write."""
         with self.lock:
-            running = self._owned(number)
+            running = self._owned(number, token)
             record = self.history.records[number]
             if any(step == known for known, _ in record.reports):
                 return
@@ -292,36 +294,36 @@ class Engine:
                 self.store.write(self.name, number, running.trial.token, reports=running.unsaved)
                 running.unsaved, running.saved_at = [], time.monotonic()
 
-    def should_prune(self, number: int) -> bool:
+    def should_prune(self, number: int, token: str) -> bool:
         """Whether the scheduler would stop the trial now."""
         if self.scheduler is None:
             return False
         with self.lock:
             self.sync()
-            self._owned(number)
+            self._owned(number, token)
             return self.scheduler.decide(self.history, number) is Decision.STOP
 
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
-        """Attach attributes to a trial."""
+    def set_trial_attrs(self, number: int, token: str | None, attrs: Mapping[str, Any]) -> None:
+        """Attach attributes to a trial; with a token, only if it is that of the trial's last attempt."""
         for key, value in attrs.items():
             check_json(key, value)
         with self.lock:
+            if token is not None:
+                self.sync()
+                if self.record(number).token != token:
+                    raise _lost(self.record(number))
             self.store.set_trial_attrs(self.name, number, attrs)
             if number < len(self.history):
                 record = self.history.records[number]
                 self.history.put([record.with_(attrs={**record.attrs, **attrs})])
 
-    def _owned(self, number: int) -> _Running:
-        running = self._running.get(number)
+    def _owned(self, number: int, token: str) -> _Running:
+        """The attempt of that token, if it is the trial's last and runs here."""
+        running, record = self._running.get(number), self.record(number)
+        if record.token != token:
+            raise _lost(record)
         if running is None:
-            record = self.record(number)
             raise TrialNotRunning(f"trial {number} is {record.state.name} and not run by this process: ask for one")
-        record = self.history.records[number]
-        if record.token != running.trial.token:
-            raise LeaseLost(
-                f"trial {number} was taken from this process, whose lease had run out, and is {record.state.name} "
-                "now: drop what you have of it and ask for another trial"
-            )
         return running
 
     def _forget(self, number: int, token: str | None) -> None:
@@ -448,6 +450,13 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _lost(record: TrialRecord) -> LeaseLost:
+    return LeaseLost(
+        f"trial {record.number} was taken from its worker, whose lease had run out, and is {record.state.name} now: "
+        "drop what you have of it and ask for another trial"
+    )
 
 
 def _stored_without_domain(params: Mapping[str, Any]) -> Configuration:

@@ -18,21 +18,25 @@ _NOTHING: Any = object()
 
 
 class Session(Protocol):
-    """What a running trial needs of its study: in the same process the engine, elsewhere a line to it."""
+    """What a running trial needs of its study: in the same process the engine, elsewhere a line to it.
 
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+    What a trial says, it says under its token: an attempt whose trial was taken away hears `LeaseLost`, and says
+    nothing of the next one.
+    """
+
+    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """The stored value of a parameter that nothing was suggested for yet."""
         ...
 
-    def report(self, number: int, step: int, value: float) -> None:
+    def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value."""
         ...
 
-    def should_prune(self, number: int) -> bool:
+    def should_prune(self, number: int, token: str) -> bool:
         """Whether the pruner would stop the trial now."""
         ...
 
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+    def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
         """Attach attributes to a trial."""
         ...
 
@@ -179,9 +183,9 @@ class Trial:
                 label = domain.stored(label)
             except SpaceError as error:
                 raise SpaceError(f"the enqueued value of parameter {name!r}: {error}") from error
-            self._session.suggest_new(self.number, name, domain)  # so that the study knows the domain
+            self._session.suggest_new(self.number, self.token, name, domain)  # so that the study knows the domain
         elif label is _NOTHING or domain != self._domains.get(name):
-            label = self._session.suggest_new(self.number, name, domain)
+            label = self._session.suggest_new(self.number, self.token, name, domain)
         self._met[name] = domain
         self._domains, self._values[name] = {**self._domains, name: domain}, label
         return domain.restored(label)
@@ -210,11 +214,11 @@ class Trial:
         if step in self._steps:
             return
         self._steps.add(int(step))
-        self._session.report(self.number, int(step), number)
+        self._session.report(self.number, self.token, int(step), number)
 
     def should_prune(self) -> bool:
         """Whether the pruner would stop this trial now: then raise `TrialPruned`."""
-        return self._session.should_prune(self.number)
+        return self._session.should_prune(self.number, self.token)
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Attach a JSON value to the trial.
@@ -223,7 +227,7 @@ class Trial:
             ObjectiveError: the value is not JSON.
         """
         check_json(key, value)
-        self._session.set_trial_attrs(self.number, {key: value})
+        self._session.set_trial_attrs(self.number, self.token, {key: value})
 
     def set_constraints(self, values: Iterable[float]) -> None:
         """Say how far the configuration is from being feasible: every value is at most 0 where it is.

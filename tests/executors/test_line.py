@@ -20,14 +20,14 @@ class Session:
     def __init__(self):
         self.told = []
 
-    def report(self, number, step, value):
+    def report(self, number, token, step, value):
         if value < 0:
             error = lt.errors.LeaseLost("gone")
             error.lock = threading.Lock()  # cannot be sent
             raise error
         self.told.append((number, step, value))
 
-    def should_prune(self, number):
+    def should_prune(self, number, token):
         return threading.Lock()  # cannot be sent
 
     def secret(self):
@@ -52,7 +52,7 @@ def works(board):
     """Whether a worker with the key is heard."""
     caller = Line(board.address, board.key)
     before = len(board._session.told)
-    caller.report(1, 0, 0.5)
+    caller.report(1, "token", 0, 0.5)
     caller.close()
     return len(board._session.told) == before + 1
 
@@ -69,7 +69,7 @@ def hung_up(connection):
 def test_a_worker_asks_and_tells(board):
     caller = Line(board.address, board.key)
     assert caller.objective() == b"the objective"
-    caller.report(3, 1, 0.5)
+    caller.report(3, "token", 1, 0.5)
     assert board._session.told == [(3, 1, 0.5)]
     assert [caller.claim("a"), caller.claim("b"), caller.claim("a")] == [True, True, False]
     assert board.claimed_at("a") <= board.claimed_at("b") and board.claimed_at("c") is None
@@ -79,12 +79,12 @@ def test_a_worker_asks_and_tells(board):
 def test_what_a_study_raises_arrives_and_the_line_stays(board):
     caller = Line(board.address, board.key)
     with pytest.raises(lt.errors.LeaseLost, match="gone"):
-        caller.report(1, 0, -1.0)
+        caller.report(1, "token", 0, -1.0)
     with pytest.raises(AttributeError, match="secret"):
         caller._call("secret")
     with pytest.raises(Exception, match="pickle"):
-        caller.should_prune(1)
-    caller.report(1, 0, 1.0)
+        caller.should_prune(1, "token")
+    caller.report(1, "token", 0, 1.0)
     caller.close()
 
 
@@ -93,7 +93,7 @@ def test_bytes_that_no_object_comes_of_are_answered(board):
     caller._connection.send_bytes(b"no pickle")
     good, error = caller._connection.recv()
     assert not good and isinstance(error, pickle.UnpicklingError)
-    caller.report(1, 0, 1.0)
+    caller.report(1, "token", 0, 1.0)
     caller.close()
 
 
@@ -156,7 +156,7 @@ def test_after_the_run_workers_hear_that_it_ended(board):
     caller = Line(board.address, board.key)
     board.__exit__()
     with pytest.raises(LuthierError, match="its run has ended"):
-        caller.report(1, 0, 1.0)
+        caller.report(1, "token", 0, 1.0)
     caller.close()
     with pytest.raises(LuthierError, match="cannot reach the study at .* has the run ended"):
         Line(board.address, board.key)

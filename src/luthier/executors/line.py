@@ -199,21 +199,21 @@ class Line:
         """Say what came of an attempt."""
         self._call("hand_in", attempt, outcome)
 
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
+    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """As `Session`."""
-        return self._call("suggest_new", number, name, domain)  # type: ignore[no-any-return]
+        return self._call("suggest_new", number, token, name, domain)  # type: ignore[no-any-return]
 
-    def report(self, number: int, step: int, value: float) -> None:
+    def report(self, number: int, token: str, step: int, value: float) -> None:
         """As `Session`."""
-        self._call("report", number, step, value)
+        self._call("report", number, token, step, value)
 
-    def should_prune(self, number: int) -> bool:
+    def should_prune(self, number: int, token: str) -> bool:
         """As `Session`."""
-        return self._call("should_prune", number)  # type: ignore[no-any-return]
+        return self._call("should_prune", number, token)  # type: ignore[no-any-return]
 
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+    def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
         """As `Session`."""
-        self._call("set_trial_attrs", number, attrs)
+        self._call("set_trial_attrs", number, token, attrs)
 
 
 def _name(address: Any) -> str:

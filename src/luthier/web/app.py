@@ -251,7 +251,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         served.hold(number, body.token)
         if served.engine.declared is not None:
             raise ValueError(f"study {name!r} declares its space: ask gives all parameters")
-        value = served.engine.suggest_new(number, body.name, domain_from_json(body.domain.model_dump()))
+        value = served.engine.suggest_new(number, body.token, body.name, domain_from_json(body.domain.model_dump()))
         return answer({"value": value})
 
     @app.post("/v1/trials/{number}/attrs", tags=["trials"], response_model=Nothing)

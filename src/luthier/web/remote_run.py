@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -13,8 +13,7 @@ from ..errors import LeaseLost, SearchSpaceExhausted
 from ..executors import Executor, Outcome
 from ..live import Session, Trial
 from ..progress import Progress, progress_bar
-from ..space import Domain
-from ..trial import Label, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
 
 _log = logging.getLogger("luthier")
 
@@ -26,8 +25,9 @@ class Asked(Protocol):
         """Start a trial."""
         ...
 
-    def session(self, token: str) -> Session:
-        """What the attempt of that token talks to."""
+    @property
+    def session(self) -> Session:
+        """What running trials talk to."""
         ...
 
     def finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
@@ -57,9 +57,6 @@ class Asked(Protocol):
 
 class RemoteRun:
     """The source of trials for an executor. Safe for threads.
-
-    Workers name a trial by its number. So an attempt that was taken from here and comes back waits until the worker
-    of the old one has ended: until then, all that is said of that number is said under the old token, and refused.
 
     Args:
         study: what is asked and told.
@@ -92,15 +89,14 @@ class RemoteRun:
         self._max_retries = max_retries
         self._show = show_progress_bar
         self._asking, self._ending = threading.Lock(), threading.RLock()
-        self._changed = threading.Condition()  # guards the two below
+        self._counting = threading.Lock()
         self._started = 0
-        self._attempts: dict[int, Session] = {}
         self._progress: Progress | None = None
 
     @property
     def session(self) -> Session:
         """What running trials talk to."""
-        return self
+        return self._study.session
 
     def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
         """Run trials until there are enough."""
@@ -136,11 +132,8 @@ class RemoteRun:
             except SearchSpaceExhausted:
                 self._stop.set()
                 return None
-            with self._changed:
+            with self._counting:
                 self._started += 1
-        with self._changed:
-            self._changed.wait_for(lambda: trial.number not in self._attempts)
-            self._attempts[trial.number] = self._study.session(trial.token)
         self._show_progress()
         return trial
 
@@ -153,8 +146,6 @@ class RemoteRun:
             return
         except self._catch:
             record = self._study.trial(trial.number)
-        finally:
-            self._ended(trial)
         with self._ending:
             self._show_progress()
             if outcome.exception is not None and not isinstance(outcome.exception, self._catch):
@@ -172,24 +163,14 @@ class RemoteRun:
                 self._count_off()
         except LeaseLost as lost:
             self._drop(lost)
-        finally:
-            self._ended(trial)
         self._show_progress()
 
     def interrupted(self, trial: Trial) -> None:
         """Queue the trial again: the run ends."""
-        try:
-            self._study.give_back(trial)
-        finally:
-            self._ended(trial)
-
-    def _ended(self, trial: Trial) -> None:
-        with self._changed:
-            self._attempts.pop(trial.number, None)
-            self._changed.notify_all()
+        self._study.give_back(trial)
 
     def _count_off(self) -> None:
-        with self._changed:
+        with self._counting:
             self._started -= 1
 
     def _drop(self, lost: LeaseLost) -> None:
@@ -200,28 +181,3 @@ class RemoteRun:
     def _show_progress(self) -> None:
         if self._progress is not None:
             self._progress.show(self._study.counts(), self._study.best())
-
-    # -- the session of trials in workers
-
-    def _attempt(self, number: int) -> Session:
-        with self._changed:
-            attempt = self._attempts.get(number)
-        if attempt is None:
-            raise LeaseLost(f"trial {number} is not run here any more: drop what you have of it")
-        return attempt
-
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
-        """As `Session`."""
-        return self._attempt(number).suggest_new(number, name, domain)
-
-    def report(self, number: int, step: int, value: float) -> None:
-        """As `Session`."""
-        self._attempt(number).report(number, step, value)
-
-    def should_prune(self, number: int) -> bool:
-        """As `Session`."""
-        return self._attempt(number).should_prune(number)
-
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
-        """As `Session`."""
-        self._attempt(number).set_trial_attrs(number, attrs)

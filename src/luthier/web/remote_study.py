@@ -38,28 +38,27 @@ class Calls(Protocol):
 
 
 class _RemoteSession:
-    """What one attempt of a trial talks to; all that it says is said under its token."""
+    """What running trials talk to."""
 
-    def __init__(self, study: RemoteStudy, token: str) -> None:
+    def __init__(self, study: RemoteStudy) -> None:
         self._study = study
-        self._token = token
 
-    def _call(self, number: int, what: str, **body: Any) -> Any:
-        return self._study._call("POST", f"/v1/trials/{number}/{what}", {"token": self._token, **body})
+    def _call(self, number: int, token: str, what: str, **body: Any) -> Any:
+        return self._study._call("POST", f"/v1/trials/{number}/{what}", {"token": token, **body})
 
-    def suggest_new(self, number: int, name: str, domain: Domain) -> Label:
-        value: Label = self._call(number, "suggest", name=name, domain=domain_to_json(domain))["value"]
+    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
+        value: Label = self._call(number, token, "suggest", name=name, domain=domain_to_json(domain))["value"]
         return value
 
-    def report(self, number: int, step: int, value: float) -> None:
+    def report(self, number: int, token: str, step: int, value: float) -> None:
         odd = None if math.isnan(value) else str(value)  # "inf" or "-inf": JSON has neither
-        self._call(number, "report", step=step, value=value if math.isfinite(value) else odd)
+        self._call(number, token, "report", step=step, value=value if math.isfinite(value) else odd)
 
-    def should_prune(self, number: int) -> bool:
-        return bool(self._call(number, "should-prune")["prune"])
+    def should_prune(self, number: int, token: str) -> bool:
+        return bool(self._call(number, token, "should-prune")["prune"])
 
-    def set_trial_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
-        self._call(number, "attrs", attrs=dict(attrs))
+    def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
+        self._call(number, token, "attrs", attrs=dict(attrs))
 
 
 class RemoteStudy:
@@ -205,8 +204,8 @@ class RemoteStudy:
         got = self._call("POST", "/v1/ask", {"client": client or fresh_id(), "params": dict(fixed or {})})
         number, token = got["number"], got["token"]
         domains = {name: domain_from_json(data) for name, data in got["domains"].items()}
-        session = _RemoteSession(self, token)
-        trial = Trial(number, token, session, got["params"], domains, self._declared, frozenset(got["fixed"]))
+        session, fixed = _RemoteSession(self), frozenset(got["fixed"])
+        trial = Trial(number, token, session, got["params"], domains, self._declared, fixed)
         self._running[number] = trial
         if self._lease is not None:
             self._heartbeat.start()
@@ -396,8 +395,9 @@ class _Asked:
     def ask(self) -> Trial:
         return self._study.ask()
 
-    def session(self, token: str) -> Session:
-        return _RemoteSession(self._study, token)
+    @property
+    def session(self) -> Session:
+        return _RemoteSession(self._study)
 
     def finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
         state = None if outcome.state is TrialState.COMPLETE else outcome.state

@@ -58,7 +58,7 @@ class Served:
         elif token is not None:
             engine.store.write(self.record.name, number, token, attrs=attrs, lease=engine.lease)
             return
-        engine.set_trial_attrs(number, attrs)
+        engine.set_trial_attrs(number, None, attrs)
 
     def should_prune(self, number: int, token: str) -> bool:
         """Whether the pruner would stop the trial now; renews its lease."""
