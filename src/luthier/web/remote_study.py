@@ -204,8 +204,8 @@ class RemoteStudy:
         got = self._call("POST", "/v1/ask", {"client": client or fresh_id(), "params": dict(fixed or {})})
         number, token = got["number"], got["token"]
         domains = {name: domain_from_json(data) for name, data in got["domains"].items()}
-        session, fixed = _RemoteSession(self), frozenset(got["fixed"])
-        trial = Trial(number, token, session, got["params"], domains, self._declared, fixed)
+        given = frozenset(got["fixed"])
+        trial = Trial(number, token, _RemoteSession(self), got["params"], domains, self._declared, given)
         self._running[number] = trial
         if self._lease is not None:
             self._heartbeat.start()
