@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
@@ -146,7 +148,8 @@ def image(
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
     try:
-        summary = tune_image(folder, settings, jobs, executor)
+        with redirect_stdout(sys.stderr):  # stdout is for the result: what workers print, Ray prints here
+            summary = tune_image(folder, settings, jobs, executor)
     except KeyboardInterrupt:
         error_console().print(
             f"\n[bold]Interrupted.[/] Nothing that was finished is lost. Go on with\n"

@@ -113,8 +113,11 @@ class _Ray:
         )
 
     def needs(self) -> str:
-        hidden = ("node:", "object_store_memory")  # which Ray adds by itself
-        have = [listed({k: v for k, v in node.items() if not k.startswith(hidden)}) for node in self._nodes()]
+        hidden = ("node:", "object_store_memory", "memory")  # which Ray adds by itself
+        have = [
+            listed({k: node[k] for k in sorted(node) if k in self._needs or not k.startswith(hidden)})
+            for node in self._nodes()
+        ]
         return f"it takes {listed(self._needs)}; {each_has('node', have)}"
 
     def submit(self, *args: Any) -> Any:
