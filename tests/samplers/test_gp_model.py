@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.samplers.gp.fit import NOISE_FLOOR, cholesky, draws, fit, loss, spread, starts
-from luthier.samplers.gp.input_warp import warped
+from luthier.samplers.gp.input_warp import OBSERVATIONS, warped
 from luthier.samplers.gp.kernel import Embedding, matern52, squared_distances
 from luthier.samplers.gp.model import condition
 from luthier.space import Choice, Float, Int, Space
@@ -153,6 +153,15 @@ def test_the_fit_straightens_what_happens_at_one_end():
     assert bend > 0.15
 
 
+def test_few_observations_bend_nothing():
+    cube, rng = unit_cube(1), np.random.default_rng(0)
+    F = np.linspace(0, 1, OBSERVATIONS - 1)[:, None]
+    y = np.sin(6 * np.sqrt(F[:, 0]))
+    theta = fit(cube, F, y, starts(cube), 60)
+    assert (theta[3:] == 0).all()
+    assert (draws(theta, cube, len(F), np.eye(5), rng, 3)[:, 3:] == 0).all()
+
+
 @pytest.mark.parametrize("n", [2, 3, 30])
 def test_the_fit_survives_points_that_are_the_same(n):
     cube, F, y = unit_cube(2), np.zeros((n, 2)), np.linspace(-1, 1, n)
@@ -210,8 +219,8 @@ def test_draws_spread_as_the_likelihood_says():
     y = np.sin(8 * F[:, 0])  # of the second column nothing is known but that it matters little
     y = (y - y.mean()) / y.std()
     theta = fit(cube, F, y, starts(cube), 60)
-    found = draws(theta, cube, spread(theta, cube, F, y), rng, 400)
+    found = draws(theta, cube, 60, spread(theta, cube, F, y), rng, 400)
     assert found.shape == (400, 8)
     assert found[:, 0].std() < 0.3 < found[:, 1].std() < 2.0
-    wide = draws(theta, cube, 100 * np.eye(8), rng, 50)
+    wide = draws(theta, cube, 60, 100 * np.eye(8), rng, 50)
     assert wide.min() >= -16.0 and wide.max() <= 9.0

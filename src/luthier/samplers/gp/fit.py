@@ -123,7 +123,7 @@ def fit(embedding: Embedding, F: Floats, y: Floats, starts: Sequence[Floats], it
     """θ at the best optimum that L-BFGS-B reaches from the starts; a pure function."""
     from scipy.optimize import minimize
 
-    bounds = _bounds(embedding)
+    bounds = _bounds(embedding, len(y))
     found = [
         minimize(
             loss,
@@ -151,12 +151,13 @@ def spread(theta: Floats, embedding: Embedding, F: Floats, y: Floats) -> Floats:
     return np.asarray(vectors / np.sqrt(np.maximum(eigenvalues, 1.0 / _LENGTH_VARIANCE)))
 
 
-def draws(theta: Floats, embedding: Embedding, root: Floats, rng: np.random.Generator, k: int) -> Floats:
-    """(k, T) hyperparameters around θ, within their limits; `root` is that of `spread`."""
-    low, high = np.transpose(_bounds(embedding))
+def draws(theta: Floats, embedding: Embedding, n: int, root: Floats, rng: np.random.Generator, k: int) -> Floats:
+    """(k, T) hyperparameters around θ, within their limits for n observations; `root` is that of `spread`."""
+    low, high = np.transpose(_bounds(embedding, n))
     return np.clip(theta + rng.standard_normal((k, len(theta))) @ root.T, low, high)
 
 
-def _bounds(embedding: Embedding) -> list[tuple[float, float]]:
-    warp = [(-input_warp.LIMIT, input_warp.LIMIT)] * (2 * len(embedding.numeric))
+def _bounds(embedding: Embedding, n: int) -> list[tuple[float, float]]:
+    limit = input_warp.LIMIT if n >= input_warp.OBSERVATIONS else 0.0
+    warp = [(-limit, limit)] * (2 * len(embedding.numeric))
     return [_LIMITS["length"]] * embedding.groups + [_LIMITS["variance"], _LIMITS["noise"], *warp]

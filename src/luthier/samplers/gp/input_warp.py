@@ -11,6 +11,7 @@ import numpy as np
 from ...space.domains import Floats
 
 SD = 0.3  # with 0.5 the first suggestions suffer: few trials bend too much
+OBSERVATIONS = 20  # fewer say too little: before, everything is straight
 LIMIT = 1.0  # of |ln a| and |ln b|
 _EDGE = 1e-6  # where a slope that is infinite at 0 or 1 is taken instead
 

@@ -120,7 +120,7 @@ class GPSampler:
             y = targets(losses, seen.states)
             theta = self._fits.theta(*question)
             root = self._fits.root(*question) if averaged else None
-        return y, [theta] if root is None else [theta, *draws(theta, embedding, root, rng, _DRAWS)]
+        return y, [theta] if root is None else [theta, *draws(theta, embedding, len(y), root, rng, _DRAWS)]
 
     def _constraints(self, space: Space, embedding: Embedding, seen: Observations) -> list[tuple[Posterior, float]]:
         """A process for every constraint, and one for success where there are failures."""
