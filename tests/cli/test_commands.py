@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -247,11 +248,16 @@ def test_wrong_questions_about_a_study(code, args, message, two, here, monkeypat
 
 def killed_when(ready, command, number):
     """Run a command until `ready()`, then send it a signal; its exit code and what it said."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment)
     while process.poll() is None and not ready():
         time.sleep(0.1)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # it says where it hangs, and is gone
+        pytest.fail(f"signal {number} did not end it:\n{process.communicate()[1]}")
     return process.returncode, said
 
 

@@ -79,9 +79,12 @@ def test_learns_a_constraint():
 
 def test_avoids_where_trials_fail():
     space = Space({"x": Float(0, 1), "y": Float(0, 1)})
-    history = search(space, lambda c: np.nan if c["x"] < 0.5 else c["x"] + c["y"] ** 2, 30)
-    assert np.isfinite(history.losses[-10:]).mean() >= 0.6
-    assert np.nanmin(history.losses) < 0.56
+    found = []
+    for seed in range(3):
+        history = search(space, lambda c: np.nan if c["x"] < 0.5 else c["x"] + c["y"] ** 2, 30, seed=seed)
+        found.append(np.isfinite(history.losses[10:]).mean())  # the optimum lies on the border: half would be chance
+        assert np.nanmin(history.losses) < 0.56
+    assert np.mean(found) >= 0.65
 
 
 def test_spreads_over_a_pareto_front():
