@@ -99,6 +99,7 @@ def test_an_attempt_that_lost_its_trial_says_nothing_of_the_next_one(tmp_path):
     study.tell(new, 1.0)
     (record,) = study.trials
     assert record.reports == ((1, 0.25),) and record.attrs == {}
+    study.close()
 
 
 def test_a_trial_whose_lease_runs_is_left_alone(tmp_path):

@@ -34,18 +34,23 @@ class Session:
         raise AssertionError("a worker may not call this")
 
 
+def threads():
+    """Those of a switchboard; a study of another test may still have its heartbeat."""
+    return [t.name for t in threading.enumerate() if t.name.startswith(("luthier-line", "luthier-switchboard"))]
+
+
 @pytest.fixture(params=[None, "127.0.0.1"], ids=["local", "tcp"])
 def board(request):
     with Switchboard(Session(), request.param, b"the objective") as board:
         yield board
-    assert [t.name for t in threading.enumerate() if t.name.startswith("luthier")] == []
+    assert threads() == []
 
 
 @pytest.fixture
 def tcp():
     with Switchboard(Session(), "127.0.0.1") as board:
         yield board
-    assert [t.name for t in threading.enumerate() if t.name.startswith("luthier")] == []
+    assert threads() == []
 
 
 def works(board):
@@ -149,7 +154,7 @@ def test_a_silent_caller_does_not_outlive_the_run():
     with Switchboard(Session(), "127.0.0.1") as board:
         silent = socket.create_connection(board.address)
         assert silent.recv(1024)  # it is being served
-    assert [t.name for t in threading.enumerate() if t.name.startswith("luthier")] == []
+    assert threads() == []
     assert hung_up(silent)
 
 
