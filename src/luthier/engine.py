@@ -180,7 +180,7 @@ class Engine:
         """
         with self.lock:
             self.sync()
-            number, given = len(self.history), self._checked(fixed or {})
+            number, given = len(self.history), self._checked(fixed) if fixed else {}
             proposal = None
             if given or not self.history.has_waiting:
                 proposal = Proposal(None if given else number, self._suggest(number, given))
@@ -254,8 +254,7 @@ class Engine:
         if self.declared is None:
             return _stored_without_domain(params)
         stored = self.space.check_partial(params)
-        if stored:
-            self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
+        self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
         return stored
 
     # -- the session of a trial
@@ -263,8 +262,7 @@ class Engine:
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """A value for a parameter that the objective asks for and nothing was suggested for."""
         with self.lock:
-            if self.record(number).token != token:
-                raise _lost(self.record(number))
+            self._attempt(number, token)
             if self._growing.meet(name, domain):
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
                 self.history = self.history.under(self._growing.space)
@@ -310,18 +308,25 @@ class Engine:
         with self.lock:
             if token is not None:
                 self.sync()
-                if self.record(number).token != token:
-                    raise _lost(self.record(number))
+                self._attempt(number, token)
             self.store.set_trial_attrs(self.name, number, attrs)
             if number < len(self.history):
                 record = self.history.records[number]
                 self.history.put([record.with_(attrs={**record.attrs, **attrs})])
 
+    def _attempt(self, number: int, token: str) -> TrialRecord:
+        """The trial, if that is the token of its last attempt."""
+        record = self.record(number)
+        if record.token != token:
+            raise LeaseLost(
+                f"trial {number} was taken from its worker, whose lease had run out, and is {record.state.name} now: "
+                "drop what you have of it and ask for another trial"
+            )
+        return record
+
     def _owned(self, number: int, token: str) -> _Running:
         """The attempt of that token, if it is the trial's last and runs here."""
-        running, record = self._running.get(number), self.record(number)
-        if record.token != token:
-            raise _lost(record)
+        record, running = self._attempt(number, token), self._running.get(number)
         if running is None:
             raise TrialNotRunning(f"trial {number} is {record.state.name} and not run by this process: ask for one")
         return running
@@ -450,13 +455,6 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _lost(record: TrialRecord) -> LeaseLost:
-    return LeaseLost(
-        f"trial {record.number} was taken from its worker, whose lease had run out, and is {record.state.name} now: "
-        "drop what you have of it and ask for another trial"
-    )
 
 
 def _stored_without_domain(params: Mapping[str, Any]) -> Configuration:

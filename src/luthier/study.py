@@ -11,7 +11,8 @@ import numpy as np
 
 from .engine import LEASE_SECONDS, MAX_RETRIES, Engine
 from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
-from .executors import Executor, InlineExecutor, Outcome
+from .executors import Executor, Outcome
+from .executors.choose import choose_executor
 from .history import Direction, History
 from .live import Trial, check_json, check_values, finite_numbers
 from .optimize import Optimization
@@ -294,16 +295,7 @@ class Study:
         """
         if n_trials is not None and total_trials is not None:
             raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
-        if executor is not None and not isinstance(executor, str):
-            if trial_timeout is not None:
-                raise ValueError(
-                    "trial_timeout is for workers that `optimize` starts: give n_jobs in place of executor, or make "
-                    "the executor with a trial_timeout of its own"
-                )
-            if n_jobs != 1:
-                raise ValueError(f"n_jobs={n_jobs} says nothing to an executor that is made already: give it n_jobs")
-        if (address is not None or resources is not None) and not isinstance(executor, str):
-            raise ValueError("address and resources are those of a cluster: give executor='ray' or 'dask' with them")
+        runs_on = choose_executor(executor, n_jobs, trial_timeout, address, resources)
         self._stop.clear()
         run = Optimization(
             self._engine,
@@ -317,13 +309,7 @@ class Study:
             max_retries=max_retries,
             show_progress_bar=show_progress_bar,
         )
-        if executor is None and (n_jobs != 1 or trial_timeout is not None):
-            from .executors.processes import ProcessExecutor
-
-            executor = ProcessExecutor(n_jobs, trial_timeout)
-        elif isinstance(executor, str):
-            executor = _cluster(executor, address, None if n_jobs == 1 else n_jobs, resources, trial_timeout)
-        run.run(objective, executor or InlineExecutor())
+        run.run(objective, runs_on)
 
     def stop(self) -> None:
         """Let `optimize` end once what runs is finished; for callbacks and other threads."""
@@ -348,24 +334,6 @@ class Study:
             self._engine.tell(number, trial.token, result, outcome.params)
             raise
         return self._engine.tell(number, trial.token, result, outcome.params)
-
-
-def _cluster(
-    name: str,
-    address: str | None,
-    n_jobs: int | None,
-    resources: Mapping[str, float] | None,
-    trial_timeout: float | None,
-) -> Executor:
-    if name == "ray":
-        from .executors.ray import RayExecutor
-
-        return RayExecutor(address, n_jobs, resources, trial_timeout)
-    if name == "dask":
-        from .executors.dask import DaskExecutor
-
-        return DaskExecutor(address, n_jobs, resources, trial_timeout)
-    raise ValueError(f"executor={name!r}: give 'ray', 'dask', or an Executor")
 
 
 def create_study(

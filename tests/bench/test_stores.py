@@ -1,6 +1,5 @@
 import json
 import math
-import os
 
 import pytest
 
@@ -32,11 +31,9 @@ def test_the_short_form_measures_files_and_large_studies(tmp_path, capsys):
     assert all(f"| {name} |" in printed for name in what)
 
 
-def test_the_short_form_measures_a_server(tmp_path):
+def test_the_short_form_measures_a_server(tmp_path, lacks):
     if missing := servers.missing("postgres"):
-        if "CI" in os.environ:
-            pytest.fail(f"no {missing}: PostgreSQL is not installed (make servers)")
-        pytest.skip(f"no {missing}: PostgreSQL is not installed (make servers)")
+        lacks(f"no {missing}: PostgreSQL is not installed (make servers)")
     assert measured(tmp_path, "postgres") == ["PostgreSQL, 2 processes"]
 
 

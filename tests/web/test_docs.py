@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, NoReturn
 
 import luthier as lt
 
@@ -19,10 +16,11 @@ TOKEN = "a-token-for-tests-only"
 TEXT = Path(__file__).parents[2].joinpath("docs", "service.md").read_text(encoding="utf-8")
 
 
-def test_the_curl_lines_run_as_they_stand(serve: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_curl_lines_run_as_they_stand(
+    serve: Callable[..., Any], tmp_path: Path, lacks: Callable[[str], NoReturn]
+) -> None:
     if not (shutil.which("bash") and shutil.which("curl")):
-        reason = "bash and curl are needed: install them"
-        pytest.fail(reason) if os.environ.get("CI", "").lower() == "true" else pytest.skip(reason)
+        lacks("bash and curl are needed: install them")
     (block,) = (found for found in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL) if "curl" in found)
     server = serve(tmp_path / "s.db")
     script = block.replace("LUTHIER_TOKEN=...", f"LUTHIER_TOKEN={TOKEN}").replace("http://127.0.0.1:8000", server.url)

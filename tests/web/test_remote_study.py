@@ -56,8 +56,7 @@ def test_it_has_the_face_of_study(create: Callable[..., RemoteStudy]) -> None:
         theirs = inspect.signature(getattr(lt.Study, method)).parameters
         assert set(theirs) <= set(ours) and list(ours)[: len(theirs)] == list(theirs), method
     ours, theirs = (inspect.signature(kind.optimize).parameters for kind in (RemoteStudy, lt.Study))
-    assert set(theirs) - set(ours) == {"address", "resources"}
-    assert [p for p in ours if p in theirs] == [p for p in theirs if p in ours]
+    assert set(ours) == set(theirs)
 
 
 def test_what_it_knows_is_what_the_study_knows(create: Callable[..., RemoteStudy], store: Store) -> None:
@@ -141,6 +140,10 @@ def test_callbacks_timeout_and_total(create: Callable[..., RemoteStudy]) -> None
         study.optimize(lambda t: 0.0, 1, total_trials=1)
     with pytest.raises(ValueError, match="n_jobs"):
         study.optimize(lambda t: 0.0, 1, trial_timeout=1, executor=InlineExecutor())
+    with pytest.raises(ValueError, match="n_jobs=2 says nothing to an executor"):
+        study.optimize(lambda t: 0.0, 1, n_jobs=2, executor=InlineExecutor())
+    with pytest.raises(ValueError, match="'ray', 'dask'"):
+        study.optimize(lambda t: 0.0, 1, executor="slurm")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="n_jobs=0"):
         study.optimize(lambda t: 0.0, 1, n_jobs=0)
 

@@ -1,4 +1,8 @@
-"""evaluate_away: the objective in a worker, with whatever it raises made fit to be sent home."""
+"""evaluate_away: the objective in a worker, with whatever it raises made fit to be sent home.
+
+Pickle is the only way for lambdas and exceptions. What is loaded here comes from the user's own study, or from a worker
+that has proved to have the key of the run (`line`).
+"""
 
 from __future__ import annotations
 
@@ -111,6 +115,6 @@ def _travels(value: Any) -> bool:
 
     try:
         pickle.loads(cloudpickle.dumps(value))
-    except Exception:
+    except Exception:  # whatever its own methods raise: then it is shown as text
         return False
     return True

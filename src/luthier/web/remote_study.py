@@ -7,11 +7,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from ..engine import MAX_RETRIES
 from ..errors import LeaseLost, LuthierError, ObjectiveError, SpaceError, StorageError, TrialNotRunning
-from ..executors import Executor, InlineExecutor, Outcome
+from ..executors import Executor, Outcome
+from ..executors.choose import choose_executor
 from ..history import Direction, History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
 from ..space import Domain, Space, domain_from_json, domain_to_json
@@ -314,15 +315,16 @@ class RemoteStudy:
         show_progress_bar: bool = False,
         *,
         total_trials: int | None = None,
-        executor: Executor | None = None,
+        executor: Executor | Literal["ray", "dask"] | None = None,
+        address: str | None = None,
+        resources: Mapping[str, float] | None = None,
         max_retries: int = MAX_RETRIES,
         trial_timeout: float | None = None,
     ) -> None:
         """Run trials of an objective here, until there are enough. Start it on several machines for more at once.
 
         Args:
-            objective: as in `Study.optimize`, as are all the others but for these.
-            executor: where trials run, in place of worker processes; such as a `RayExecutor`.
+            objective: as in `Study.optimize`, as are all the others but for this.
             total_trials: until the study has this many trials that were started, here or elsewhere; several
                 machines that start a last one at the same time may make one more each.
 
@@ -330,15 +332,14 @@ class RemoteStudy:
         goes on. On Ctrl-C the trials that run are queued again.
 
         Raises:
-            ValueError, ObjectiveError, KeyboardInterrupt: as `Study.optimize`.
+            ValueError, MissingDependency, ObjectiveError, KeyboardInterrupt: as `Study.optimize`.
             StorageError: the service does not answer any more.
         """
         from .remote_run import RemoteRun
 
         if n_trials is not None and total_trials is not None:
             raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
-        if trial_timeout is not None and executor is not None:
-            raise ValueError("trial_timeout kills worker processes of this machine: give n_jobs in place of executor")
+        runs_on = choose_executor(executor, n_jobs, trial_timeout, address, resources)
         self._stop.clear()
         run = RemoteRun(
             _Asked(self),
@@ -351,11 +352,7 @@ class RemoteStudy:
             max_retries=max_retries,
             show_progress_bar=show_progress_bar,
         )
-        if executor is None and (n_jobs != 1 or trial_timeout is not None):
-            from ..executors.processes import ProcessExecutor
-
-            executor = ProcessExecutor(n_jobs, trial_timeout)
-        run.run(objective, executor or InlineExecutor())
+        run.run(objective, runs_on)
 
     def stop(self) -> None:
         """Let `optimize` end once what runs is finished; for callbacks and other threads."""
