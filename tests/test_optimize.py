@@ -3,7 +3,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
+import numpy as np
 import pytest
 
 import luthier as lt
@@ -11,6 +13,7 @@ from luthier.errors import ObjectiveError, StorageError
 from luthier.samplers import GridSampler, RandomSampler
 from luthier.schedulers import MedianPruner
 from luthier.stores import MemoryStore
+from luthier.stores.sql import SqlStore
 from luthier.trial import TrialState
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
@@ -168,16 +171,123 @@ def test_catch_is_for_what_the_objective_raises_and_hides_no_other_error():
     assert states(study) == [COMPLETE, COMPLETE, TrialState.WAITING]
 
 
-def test_a_result_of_a_trial_that_another_has_now_is_dropped_and_the_run_goes_on(caplog):
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_result_of_a_trial_that_another_has_now_is_dropped_and_the_run_goes_on(caplog, tmp_path, stored):
     def objective(trial):
         if trial.number == 1 and study.trials[1].retries == 0:
             study._engine.store.requeue(study.name, 1, trial.token)
         return square(trial)
 
-    study = make()
+    study = make(storage=tmp_path / "s.db" if stored else None)
     study.optimize(objective, n_trials=3)
+    study.close()
     assert states(study) == [COMPLETE] * 3 and [t.retries for t in study.trials] == [0, 1, 0]
     assert [r.getMessage().endswith("(result dropped; 1 so far in this run)") for r in caplog.records] == [True]
+
+
+# -- tell and ask in one
+
+
+class Counts(SqlStore):
+    """Counts the calls that commit; may fail at one of them."""
+
+    def __init__(self, path, fails_at=None):
+        super().__init__(path)
+        self.calls, self.fails_at = Counter(), fails_at
+
+    def _change(self, name, work):
+        caller = sys._getframe(1).f_code.co_name
+        self.calls[caller] += 1
+        if self.fails_at == (caller, self.calls[caller]):
+            raise StorageError("the disk is full")
+        return super()._change(name, work)
+
+
+def test_short_trials_are_told_and_the_next_asked_for_in_one_transaction(tmp_path):
+    store = Counts(tmp_path / "s.db")
+    study = make(storage=store)
+    study.optimize(square, n_trials=5)
+    assert store.calls == {"add_parameters": 1, "ask": 1, "tell_and_ask": 4, "tell": 1}
+    assert states(study) == [COMPLETE] * 5
+    assert [t.params for t in study.trials] == [t.params for t in reference(5)]
+    study.close()
+
+
+def reference(n):
+    study = make()
+    study.optimize(square, n_trials=n)
+    return study.trials
+
+
+def test_results_that_somebody_waits_for_are_told_alone(tmp_path, monkeypatch):
+    store = Counts(tmp_path / "s.db")
+    study = make(storage=store)
+    study.optimize(square, n_trials=3, callbacks=[lambda study, trial: None])
+    monkeypatch.setattr("luthier.optimize._SHORT_SECONDS", 0.0)  # as if they took long
+    study.optimize(square, n_trials=3)
+    assert (store.calls["tell"], store.calls["ask"], store.calls["tell_and_ask"]) == (6, 6, 0)
+    study.close()
+
+
+class Looks(RandomSampler):
+    """Notes how many results it knows of, each time it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.known = []
+
+    def suggest(self, space, history, rng, n):
+        self.known.append((int(history.is_complete.sum()), float(np.nansum(history.values))))
+        return super().suggest(space, history, rng, n)
+
+
+def test_the_sampler_knows_a_result_that_is_told_with_the_next_question(tmp_path):
+    here, there = Looks(), Looks()
+    space = {"x": lt.Float(-5, 5)}
+    for sampler, storage in ((here, None), (there, Counts(tmp_path / "s.db"))):
+        study = make(storage=storage, sampler=sampler, space=space)
+        study.optimize(square, n_trials=4)
+        study.close()
+    assert here.known == there.known and [count for count, _ in there.known] == [0, 1, 2, 3]
+
+
+def test_a_result_that_could_not_be_told_with_the_next_question_is_none(tmp_path):
+    store = Counts(tmp_path / "s.db", fails_at=("tell_and_ask", 3))
+    study = make(storage=store)
+    with pytest.raises(StorageError, match="the disk is full"):
+        study.optimize(square, n_trials=6)
+    assert states(study) == [COMPLETE, COMPLETE, TrialState.WAITING]
+    study.optimize(square, total_trials=6)
+    assert states(study) == [COMPLETE] * 6
+    assert [t.params for t in study.trials] == [t.params for t in reference(6)]
+    study.close()
+
+
+def test_errors_prunings_and_ends_come_out_of_short_trials_as_of_long_ones(tmp_path):
+    def objective(trial):
+        trial.suggest_categorical("k", [0, 1, 2])
+        if trial.number == 1:
+            raise lt.TrialPruned
+        return 1.0
+
+    store = Counts(tmp_path / "s.db")
+    study = make(storage=store, sampler=GridSampler(), space={"k": lt.Choice([0, 1, 2])})
+    study.optimize(objective)
+    assert states(study) == [COMPLETE, PRUNED, COMPLETE] and store.calls["tell_and_ask"] == 2
+    study.close()
+    for value, error in ((None, ObjectiveError), (KeyError("broken"), KeyError)):
+        study = make(storage=Counts(tmp_path / f"{error.__name__}.db"))
+        with pytest.raises(error):
+            study.optimize(lambda trial, value=value: outcome(value, trial), n_trials=3)
+        assert states(study) == [FAIL]
+        study.close()
+
+
+def outcome(value, trial):
+    square(trial)
+    if isinstance(value, Exception):
+        raise value
+    return value
 
 
 def lines_of(study, press=None):
@@ -202,12 +312,16 @@ def lines_of(study, press=None):
     return count
 
 
-def test_ctrl_c_at_any_line_leaves_no_trial_running_and_a_study_that_goes_on():
+@pytest.mark.parametrize("stored", [False, True])
+def test_ctrl_c_at_any_line_leaves_no_trial_running_and_a_study_that_goes_on(tmp_path, stored):
+    def fresh():
+        return make(storage=tmp_path / "s.db" if stored else None)
+
     before = signal.getsignal(signal.SIGINT)
-    lines, pressed = lines_of(make()), 0
+    lines, pressed = lines_of(fresh()), 0
     assert lines > 200
     for press in range(1, lines + 1, 3):
-        study = make()
+        study = fresh()
         try:
             lines_of(study, press)
         except KeyboardInterrupt:
@@ -216,6 +330,7 @@ def test_ctrl_c_at_any_line_leaves_no_trial_running_and_a_study_that_goes_on():
         assert signal.getsignal(signal.SIGINT) is before
         study.optimize(square, total_trials=2)
         assert states(study) == [COMPLETE, COMPLETE], f"Ctrl-C at line {press} of {lines}"
+        study.close()
     assert pressed > lines / 6
 
 

@@ -33,13 +33,14 @@ from .errors import (
 )
 from .history import History
 from .live import Trial, check_json
-from .owners import owner_id, owner_is_dead
+from .owners import owner_id
 from .samplers import Sampler
 from .schedulers import Decision, Scheduler
 from .space import Domain, Space, domain_from_json, domain_to_json
 from .space.domains import label_of
 from .space.growing import GrowingSpace
 from .stores import Proposal, Result, Store, StudyRecord
+from .stores.changes import told
 from .streams import Streams
 from .trial import Configuration, Label, TrialRecord, TrialState
 
@@ -47,8 +48,6 @@ LEASE_SECONDS = 120.0
 """Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a
 busy database nor a minute of native code that holds the interpreter costs a training. A process of this machine
 that died is seen at once all the same; only the trials of a dead machine wait so long."""
-
-MAX_RETRIES = 3
 
 _FLUSH_SECONDS = 1.0
 
@@ -59,7 +58,7 @@ class _Running:
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
         self.unsaved: list[tuple[int, float]] = []
-        self.saved_at = time.monotonic()
+        self.since = self.saved_at = time.monotonic()
         self.held = True  # False once its lease is another's business
 
 
@@ -101,7 +100,6 @@ class Engine:
         self._revision = 0
         self._running: dict[int, _Running] = {}
         self._lease = lease if store.shared else None
-        self._looked_at = -math.inf
         self._become_this_process()
         _engines.add(self)
         self.sync()
@@ -180,40 +178,54 @@ class Engine:
         """
         with self.lock:
             self.sync()
-            number, given = len(self.history), self._checked(fixed) if fixed else {}
-            proposal = None
-            if given or not self.history.has_waiting:
-                proposal = Proposal(None if given else number, self._suggest(number, given))
+            given = self._checked(fixed) if fixed else {}
+            proposal = self._proposal(given)
             record = self.store.ask(self.name, self.owner, client or self._call(), self._lease, proposal)
-            fixed_names = frozenset(given)
-            if proposal is None or proposal.number not in (None, record.number):
-                if record.retries == 0:
-                    fixed_names = frozenset(record.params)
-                try:
-                    record = self._complete(record)
-                except LeaseLost:  # suggesting took longer than the lease
-                    return self.ask(client=client)
-                except LuthierError as error:  # nobody runs it: it must not stay RUNNING
-                    self.give_up(record.number, record.token, str(error))
-                    raise
-            if record.number > len(self.history):  # others were faster
-                self.sync()
-            self._put([record])
-            trial = Trial(
-                record.number,
-                record.token,
-                self,
-                record.params,
-                self._growing.domains,
-                self.declared,
-                fixed_names,
-            )
-            if client is not None:
-                return trial
-            self._running[record.number] = _Running(trial)
-            if self._heartbeat is not None:
-                self._heartbeat.start()
+            return self._begun(record, proposal, frozenset(given), client)
+
+    def _proposal(self, given: Mapping[str, Label]) -> Proposal | None:
+        """Parameters for the next trial; None where one waits that is to be taken."""
+        number = len(self.history)
+        if given:
+            return Proposal(None, self._suggest(number, given))
+        return None if self.history.has_waiting else Proposal(number, self._suggest(number, given))
+
+    def _begun(
+        self,
+        record: TrialRecord,
+        proposal: Proposal | None,
+        fixed: frozenset[str] = frozenset(),
+        client: str | None = None,
+    ) -> Trial:
+        """The trial that the store started; its parameters are completed where the proposal was not for it."""
+        if proposal is None or proposal.number not in (None, record.number):
+            if record.retries == 0:
+                fixed = frozenset(record.params)
+            try:
+                record = self._complete(record)
+            except LeaseLost:  # suggesting took longer than the lease
+                return self.ask(client=client)
+            except LuthierError as error:  # nobody runs it: it must not stay RUNNING
+                self.give_up(record.number, record.token, str(error))
+                raise
+        if record.number > len(self.history):  # others were faster
+            self.sync()
+        self._put([record])
+        trial = Trial(
+            record.number,
+            record.token,
+            self,
+            record.params,
+            self._growing.domains,
+            self.declared,
+            fixed,
+        )
+        if client is not None:
             return trial
+        self._running[record.number] = _Running(trial)
+        if self._heartbeat is not None:
+            self._heartbeat.start()
+        return trial
 
     def _call(self) -> str:
         return f"{self._client}-{next(self._calls)}"
@@ -360,6 +372,44 @@ class Engine:
                 self._put([record])
             return record
 
+    def tell_and_ask(
+        self, number: int, token: str, result: Result, params: Configuration | None = None
+    ) -> tuple[TrialRecord, Trial]:
+        """Finish a trial and start another that knows of it, in one transaction: half the price of two.
+
+        The result is durable when it returns; until then a suggestion may pass, so what took long is better told alone.
+
+        Raises:
+            TrialNotFound, TrialNotRunning, ConflictingTell, LeaseLost: as `Store.tell`; then nothing was asked for.
+            SearchSpaceExhausted: as the sampler; then nothing was told.
+        """
+        with self.lock:
+            self.sync()
+            old, running = self._attempt(number, token), self._running.get(number)
+            unsaved = running.unsaved if running is not None else ()
+            objectives = len(self.history.directions)
+            self._put([told(old, token, result, objectives=objectives, now=time.time(), params=params)])
+            try:
+                proposal = self._proposal({})
+                record, asked = self.store.tell_and_ask(
+                    self.name,
+                    number,
+                    token,
+                    result,
+                    self.owner,
+                    self._call(),
+                    self._lease,
+                    proposal,
+                    params=params,
+                    reports=unsaved,
+                )
+            except BaseException:
+                self._put([old])  # until the store says otherwise
+                raise
+            self._forget(number, token)
+            self._put([record])
+            return record, self._begun(asked, proposal)
+
     # -- trials whose worker is gone
 
     def give_back(self, number: int, token: str) -> bool:
@@ -378,45 +428,6 @@ class Engine:
             self.sync()
             return done
 
-    def give_back_dead(self) -> list[int]:
-        """Queue again every running trial of a process of this machine that is no longer there."""
-        with self.lock:
-            self.sync()
-            self._looked_at = -math.inf  # a run begins: leases are looked at once more, too
-            dead = [
-                r
-                for r in self.history.records
-                if r.state is TrialState.RUNNING and r.number not in self._running and owner_is_dead(r.owner)
-            ]
-            return [r.number for r in dead if self.give_back(r.number, r.token)]
-
-    def take_expired(self, max_retries: int = MAX_RETRIES) -> None:
-        """Queue again every trial of others whose lease has run out, or fail it after `max_retries`.
-
-        To be called before each `ask`: the store is looked at only no trial waits, once in a quarter of the lease:
-        each look is a read, and `ask` makes one of its own.
-        """
-        if self._lease is None:
-            return
-        with self.lock:
-            now = time.monotonic()
-            if now - self._looked_at < self._lease / 4 or self.history.has_waiting:
-                return
-            self._looked_at = now
-            self.sync()
-            running = np.flatnonzero(self.history.states == TrialState.RUNNING).tolist()
-            if all(number in self._running and self._running[number].held for number in running):
-                return
-            for record in self.store.expired(self.name):
-                mine = self._running.get(record.number)
-                if mine is not None and mine.held and mine.trial.token == record.token:
-                    continue  # late, but here
-                if record.retries >= max_retries:
-                    times = f"{record.retries + 1} times"
-                    self.give_up(record.number, record.token, f"its owner {record.owner} fell silent ({times})")
-                else:
-                    self.give_back(record.number, record.token)
-
     def _held(self) -> list[tuple[int, str]]:
         """Trials whose leases this process renews. Takes no lock: a suggestion may hold it for long."""
         return [(number, r.trial.token) for number, r in self._running.copy().items() if r.held]
@@ -430,6 +441,16 @@ class Engine:
             running = self._running.get(number)
             if running is not None and running.trial.token == token:
                 running.held = False
+
+    def holds(self, record: TrialRecord) -> bool:
+        """Whether this process has the trial, and it was not taken from it."""
+        running = self._running.get(record.number)
+        return running is not None and running.held and running.trial.token == record.token
+
+    def ran_for(self, trial: Trial) -> float:
+        """Seconds since this process asked for a trial; infinite for one that it does not run."""
+        running = self._running.get(trial.number)
+        return math.inf if running is None or running.trial is not trial else time.monotonic() - running.since
 
     def running_trial(self, number: int) -> Trial | None:
         """The trial of that number if this process asked for it and has not told it."""

@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from .abandoned import Abandoned
 from .engine import Engine
-from .errors import LeaseLost, ObjectiveError, SearchSpaceExhausted, StorageError
+from .errors import LeaseLost, SearchSpaceExhausted, StorageError
 from .executors import Executor, Outcome
 from .executors.ctrl_c import CtrlC
 from .live import Session, Trial
 from .progress import Progress, progress_bar
+from .stores import Result
 from .trial import TrialRecord, TrialState
+
+_SHORT_SECONDS = 1.0  # of a trial, from which on its result is told at once: a commit is nothing beside it
 
 
 class Optimization:
@@ -24,7 +28,8 @@ class Optimization:
 
     Args:
         engine: the study at work.
-        finish: tells the study what came out of a trial; raises what is no result.
+        abandoned: its trials whose owner is gone.
+        result: what to tell of what came out of a trial, and what there is to raise.
         stop: set to start no more trials.
         n_trials, total_trials, timeout, catch, max_retries: as in `Study.optimize`.
         callbacks: called with each finished trial.
@@ -34,8 +39,9 @@ class Optimization:
     def __init__(
         self,
         engine: Engine,
+        abandoned: Abandoned,
         *,
-        finish: Callable[[Trial, Outcome], TrialRecord],
+        result: Callable[[Trial, Outcome], tuple[Result, Exception | None]],
         stop: threading.Event,
         n_trials: int | None,
         total_trials: int | None,
@@ -46,7 +52,8 @@ class Optimization:
         show_progress_bar: bool,
     ) -> None:
         self._engine = engine
-        self._finish = finish
+        self._abandoned = abandoned
+        self._result = result
         self._stop = stop
         self._n_trials = n_trials
         self._total = total_trials
@@ -70,7 +77,7 @@ class Optimization:
     def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
         """Run trials until there are enough; whatever ends the run, no trial of it is left running."""
         with self._ctrl_c:
-            self._engine.give_back_dead()
+            self._abandoned.give_back_dead()
             bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
             with bar as self._progress:
                 self._show_progress()
@@ -100,18 +107,41 @@ class Optimization:
     def next(self) -> Trial | None:
         """A trial to run; None when there are enough, or nothing is left to try."""
         with self._lock, self._ctrl_c.held():
-            self._engine.take_expired(self._max_retries)
+            self._abandoned.take_expired(self._max_retries)
             if self._enough():
                 return None
             try:
-                trial = self._engine.ask()
+                return self._count(self._engine.ask())
             except SearchSpaceExhausted:
                 self._stop.set()
                 return None
-            self._running[trial.token] = trial
-            self._started += 1
-            self._show_progress()
-            return trial
+
+    def _count(self, trial: Trial) -> Trial:
+        self._running[trial.token] = trial
+        self._started += 1
+        self._show_progress()
+        return trial
+
+    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """As `done`, then `next`; in one transaction where trials are short, so that its price shows.
+
+        What took longer is told before anything else, and where somebody is to hear of it, before the next starts.
+        """
+        with self._lock:
+            if self._engine.lease is not None and not self._callbacks and self._engine.ran_for(trial) < _SHORT_SECONDS:
+                with self._ctrl_c.held():
+                    result, error = self._result(trial, outcome)
+                    self._abandoned.take_expired(self._max_retries)
+                    if error is None and not self._enough():
+                        try:
+                            _, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
+                        except (LeaseLost, SearchSpaceExhausted):  # one after the other, they say what is to be done
+                            pass
+                        else:
+                            self._running.pop(trial.token, None)
+                            return self._count(new)
+            self.done(trial, outcome)
+            return self.next()
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study; raise what the objective raised unless it is to be caught.
@@ -132,14 +162,13 @@ class Optimization:
 
     def _tell(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord | None, Exception | None]:
         """The finished trial, None if it is another's, and what there is to raise about it."""
-        record, error = None, outcome.exception
+        record = None
+        result, error = self._result(trial, outcome)
         try:
-            record = self._finish(trial, outcome)
+            record = self._engine.tell(trial.number, trial.token, result, outcome.params)
         except LeaseLost as lost:
             self._drop(lost)
             error = None
-        except ObjectiveError as no_result:  # told as FAIL
-            record, error = self._engine.record(trial.number), no_result
         self._running.pop(trial.token, None)
         return record, error
 

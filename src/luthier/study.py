@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .engine import LEASE_SECONDS, MAX_RETRIES, Engine
+from .abandoned import MAX_RETRIES, Abandoned
+from .engine import LEASE_SECONDS, Engine
 from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
 from .executors import Executor, Outcome
 from .executors.choose import choose_executor
@@ -33,6 +34,7 @@ class Study:
 
     def __init__(self, engine: Engine, record: StudyRecord) -> None:
         self._engine = engine
+        self._abandoned = Abandoned(engine)
         self._record = record
         self._stop = threading.Event()
 
@@ -152,7 +154,7 @@ class Study:
         Raises:
             SpaceError: fixed values that the space does not have.
         """
-        self._engine.take_expired()
+        self._abandoned.take_expired()
         return self._engine.ask(fixed)
 
     def tell(
@@ -299,7 +301,8 @@ class Study:
         self._stop.clear()
         run = Optimization(
             self._engine,
-            finish=self._finish,
+            self._abandoned,
+            result=self._result_of,
             stop=self._stop,
             n_trials=n_trials,
             total_trials=total_trials,
@@ -323,17 +326,14 @@ class Study:
         self._engine.close()
         self._engine.store.close()
 
-    def _finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
-        """Tell what came out of an objective; what is no result makes the trial FAIL and is raised."""
-        number = trial.number
+    def _result_of(self, trial: Trial, outcome: Outcome) -> tuple[Result, Exception | None]:
+        """What to tell of what came out of an objective, and what there is to raise; what is no result is FAIL."""
         state = None if outcome.state is TrialState.COMPLETE else outcome.state
         try:
-            result = self._result(number, outcome.values, state, outcome.constraints, outcome.error)
+            result = self._result(trial.number, outcome.values, state, outcome.constraints, outcome.error)
         except ObjectiveError as error:
-            result = Result(TrialState.FAIL, None, outcome.constraints, str(error))
-            self._engine.tell(number, trial.token, result, outcome.params)
-            raise
-        return self._engine.tell(number, trial.token, result, outcome.params)
+            return Result(TrialState.FAIL, None, outcome.constraints, str(error)), error
+        return result, outcome.exception
 
 
 def create_study(

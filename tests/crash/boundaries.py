@@ -47,6 +47,10 @@ def names(store: Store) -> list[str]:
 
 CALLS: dict[str, tuple[Call, Call]] = {
     "tell": (lambda s, n: s.tell(n, 0, token(s, n), DONE), lambda s, n: first(s, n).values == (1.0,)),
+    "tell_and_ask": (
+        lambda s, n: s.tell_and_ask(n, 0, token(s, n), DONE, "me", "the call", 60.0),
+        lambda s, n: len(trials(s, n)) == 2 and first(s, n).values == (1.0,),
+    ),
     "write": (
         lambda s, n: s.write(n, 0, token(s, n), reports=[(3, 0.5)], attrs={"a": 1}),
         lambda s, n: first(s, n).reports == ((3, 0.5),) and first(s, n).attrs == {"a": 1},

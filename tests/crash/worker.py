@@ -92,6 +92,7 @@ def patiently(ledger: Ledger, call: Callable[..., T], *arguments: Any, **options
 def store_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:
     """The store's own calls, each repeated with the same ids where its reply did not come."""
     owner, number = owner_id(), 0
+    trial: lt.TrialRecord | None = None
     while True:
         for late in patiently(ledger, store.expired, STUDY):
             if patiently(ledger, store.requeue, STUDY, late.number, late.token):
@@ -100,19 +101,22 @@ def store_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> No
             client, x = uuid4().hex, rng.random()
             queued = patiently(ledger, store.enqueue, STUDY, {"x": x}, {"client": client}, client)
             ledger.say("enqueued", number=queued.number, client=client)
-        proposal = Proposal(number + 1, {"x": rng.random()})
-        client = uuid4().hex
-        trial = patiently(ledger, store.ask, STUDY, owner, client, job.lease, proposal)
-        ledger.say("asked", number=trial.number, token=trial.token, retries=trial.retries)
-        number = trial.number
+        if trial is None:
+            asking = owner, uuid4().hex, job.lease, Proposal(number + 1, {"x": rng.random()})
+            trial = patiently(ledger, store.ask, STUDY, *asking)
+            ledger.say("asked", number=trial.number, token=trial.token, retries=trial.retries)
+        number, token = trial.number, trial.token
         try:
-            finish(store, trial, job.lease, ledger, rng)
+            trial = finish(store, trial, job.lease, ledger, rng)
         except LeaseLost:
-            ledger.say("late", number=number, token=trial.token)
+            ledger.say("late", number=number, token=token)
+            trial = None
 
 
-def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rng: random.Random) -> None:
-    """Report and tell a trial; raises LeaseLost."""
+def finish(
+    store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rng: random.Random
+) -> lt.TrialRecord | None:
+    """Report and tell a trial, and ask for another with it or not; raises LeaseLost."""
     number, token, value = trial.number, trial.token, value_of(trial.token)
     if not trial.params:
         patiently(ledger, store.write, STUDY, number, token, params={"x": rng.random()})
@@ -121,7 +125,13 @@ def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rn
         ledger.say("wrote", number=number, token=token, step=step)
     time.sleep(rng.uniform(0, 0.02))
     result = Result(TrialState.COMPLETE, (value,))
-    patiently(ledger, store.tell, STUDY, number, token, result)
+    following = None
+    if rng.random() < 0.5:
+        asking = owner_id(), uuid4().hex, lease, Proposal(number + 1, {"x": rng.random()})
+        _, following = patiently(ledger, store.tell_and_ask, STUDY, number, token, result, *asking)
+        ledger.say("asked", number=following.number, token=following.token, retries=following.retries)
+    else:
+        patiently(ledger, store.tell, STUDY, number, token, result)
     ledger.say("told", number=number, token=token, value=value)
     if rng.random() < 0.1:  # a reply that was lost is asked for again
         patiently(ledger, store.tell, STUDY, number, token, result)
@@ -129,8 +139,9 @@ def finish(store: Store, trial: lt.TrialRecord, lease: float, ledger: Ledger, rn
         try:
             patiently(ledger, store.tell, STUDY, number, token, Result(TrialState.COMPLETE, (value + 1,)))
         except ConflictingTell:
-            return
+            return following
         ledger.say("told", number=number, token=token, value=value + 1)
+    return following
 
 
 def study_loop(store: Store, job: Job, ledger: Ledger, rng: random.Random) -> None:

@@ -253,7 +253,9 @@ def test_deadlock_is_tried_again(store: SqlStore) -> None:
         LockedStudy.find(connection, names[0], "here")
         if runs.count(names) == 1:
             both_hold_one.wait(timeout=30)
-        LockedStudy.find(connection, names[1], "here").save(connection)
+        study = LockedStudy.find(connection, names[1], "here")
+        study.change()
+        study.save(connection)
 
     orders = ("ab", "ba")
     in_threads(2, lambda i: store._database.write(lambda connection: work(connection, orders[i])))

@@ -14,10 +14,11 @@ class InlineExecutor:
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all; on Ctrl-C the one that runs is queued again."""
-        while (trial := source.next()) is not None:
+        trial = source.next()
+        while trial is not None:
             try:
                 outcome = evaluate(objective, trial)
             except BaseException:  # Ctrl-C or an exit: the trial did not end
                 source.interrupted(trial)
                 raise
-            source.done(trial, outcome)
+            trial = source.exchange(trial, outcome)

@@ -98,8 +98,9 @@ class _Slot(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self.ended.is_set() and (trial := self._source.next()) is not None:
-                self._run_one(trial)
+            trial = None if self.ended.is_set() else self._source.next()
+            while trial is not None:
+                trial = self._run_one(trial)
         except BaseException as error:
             self.error = error
         finally:
@@ -108,7 +109,8 @@ class _Slot(threading.Thread):
             finally:
                 self.done.set()
 
-    def _run_one(self, trial: Trial) -> None:
+    def _run_one(self, trial: Trial) -> Trial | None:
+        """Run a trial; return the next one."""
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
         stuck = False
@@ -128,11 +130,14 @@ class _Slot(threading.Thread):
                 self._source.lost(trial, f"the training took longer than trial_timeout={self._trial_timeout:g} s")
             else:
                 self._source.lost(trial, f"the worker process died: {error}")
-            return
+            return None if self.ended.is_set() else self._source.next()
         except BaseException:
             self._source.interrupted(trial)
             raise
-        self._source.done(trial, outcome)
+        if self.ended.is_set():
+            self._source.done(trial, outcome)
+            return None
+        return self._source.exchange(trial, outcome)
 
     def _worker(self) -> Any:
         from loky import ProcessPoolExecutor

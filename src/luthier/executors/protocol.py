@@ -53,6 +53,10 @@ class TrialSource(Protocol):
         """The objective ended. Raises what it raised, unless that is to be caught."""
         ...
 
+    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """`done`, and `next` right after it, which may cost less than the two."""
+        ...
+
     def lost(self, trial: Trial, reason: str) -> None:
         """The worker of the trial died: the trial is queued again, or given up after too many times."""
         ...

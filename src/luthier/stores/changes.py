@@ -87,10 +87,10 @@ def told(
     *,
     objectives: int,
     now: float,
-    params: Mapping[str, Label] | None,
-    reports: Sequence[tuple[int, float]],
-    attrs: Mapping[str, Any] | None,
-    note: Mapping[str, Any] | None,
+    params: Mapping[str, Label] | None = None,
+    reports: Sequence[tuple[int, float]] = (),
+    attrs: Mapping[str, Any] | None = None,
+    note: Mapping[str, Any] | None = None,
 ) -> TrialRecord:
     """A trial finished by its result; the record itself if the same was told before under this token."""
     values = _checked_values(record.number, result, objectives)

@@ -80,10 +80,12 @@ class MemoryStore(StateStore):
     def _put_record(self, study: StudyState, record: StudyRecord) -> None:
         study.put_record(record, study.revision + 1)
 
-    def _put(self, study: StudyState, new: Change) -> None:
-        study.put(new, study.revision + 1)
+    def _put(self, study: StudyState, *new: Change) -> None:
+        for one in new:
+            study.put(one, study.revision + 1)
 
-    _put_soon = _put
+    def _put_soon(self, study: StudyState, new: Change) -> None:
+        self._put(study, new)
 
     def _renew(self, study: StudyState, number: int, ends: float) -> None:
         study.leases[number] = ends

@@ -208,6 +208,30 @@ class Store(Protocol):
         """
         ...
 
+    def tell_and_ask(
+        self,
+        name: str,
+        number: int,
+        token: str,
+        result: Result,
+        owner: str,
+        client: str,
+        lease: float | None = None,
+        proposal: Proposal | None = None,
+        *,
+        params: Mapping[str, Label] | None = None,
+        reports: Sequence[tuple[int, float]] = (),
+    ) -> tuple[TrialRecord, TrialRecord]:
+        """Finish a RUNNING trial as `tell` and start another as `ask`, in one transaction: both, or neither.
+
+        Returns:
+            the finished record, and the one that runs.
+
+        Raises:
+            as `tell`; then nothing was asked for.
+        """
+        ...
+
     def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
         """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""
         ...

@@ -44,8 +44,8 @@ class StateStore(ABC):
         """Keep a change of a study itself."""
 
     @abstractmethod
-    def _put(self, study: StudyState, new: Change) -> None:
-        """Keep a change of a trial."""
+    def _put(self, study: StudyState, *new: Change) -> None:
+        """Keep changes of trials: all, or none."""
 
     @abstractmethod
     def _put_soon(self, study: StudyState, new: Change) -> None:
@@ -132,14 +132,20 @@ class StateStore(ABC):
             study = state.study(name, self._place)
             if (claimed := study.claimed(client)) is not None:
                 return claimed
-            now, token = self.now(), self._new_token()
-            waiting = None if change.leaves_the_queue(proposal) else study.oldest_waiting()
-            if waiting is None:
-                new = change.new_running(len(study.trials), proposal, owner, token, now)
-            else:
-                new = change.started(waiting, owner, token, now)
-            self._put(study, Change(new, client, None, None if lease is None else now + lease))
-            return study.trials[new.number]
+            new = self._started(study, owner, client, lease, proposal)
+            self._put(study, new)
+            return study.trials[new.record.number]
+
+    def _started(
+        self, study: StudyState, owner: str, client: str, lease: float | None, proposal: Proposal | None
+    ) -> Change:
+        now, token = self.now(), self._new_token()
+        waiting = None if change.leaves_the_queue(proposal) else study.oldest_waiting()
+        if waiting is None:
+            new = change.new_running(len(study.trials), proposal, owner, token, now)
+        else:
+            new = change.started(waiting, owner, token, now)
+        return Change(new, client, None, None if lease is None else now + lease)
 
     def write(
         self,
@@ -194,6 +200,32 @@ class StateStore(ABC):
             )
 
         return self._change(name, number, told)[0]
+
+    def tell_and_ask(
+        self,
+        name: str,
+        number: int,
+        token: str,
+        result: Result,
+        owner: str,
+        client: str,
+        lease: float | None = None,
+        proposal: Proposal | None = None,
+        *,
+        params: Mapping[str, Label] | None = None,
+        reports: Sequence[tuple[int, float]] = (),
+    ) -> tuple[TrialRecord, TrialRecord]:
+        """Finish a RUNNING trial and start another; see `Store.tell_and_ask`."""
+        with self._writing() as state:
+            study = state.study(name, self._place)
+            old = study.trial(number)
+            objectives = len(study.record.directions)
+            new = change.told(old, token, result, objectives=objectives, now=self.now(), params=params, reports=reports)
+            claimed = study.claimed(client)
+            asked = self._started(study, owner, client, lease, proposal) if claimed is None else Change(claimed)
+            if changes := [Change(new)] * (new is not old) + [asked] * (claimed is None):
+                self._put(study, *changes)
+            return study.trials[number], study.trials[asked.record.number]
 
     def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
         """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""

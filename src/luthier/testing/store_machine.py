@@ -87,6 +87,18 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
             extras = {"params": params, "reports": reports, "attrs": attrs, "note": attrs}
             self.same(self.both(lambda store, i: store.tell("study", number, token[i], result, **extras)))
 
+        @rule(number=numbers, k=numbers, result=results, params=params, reports=reports, client=numbers)
+        def tell_and_ask(self, number: int, k: int, result: Result, params: Any, reports: Any, client: int) -> None:
+            token, proposal = self.token(k), Proposal(number + 1, {"x": number})
+            asked = "me", str(client), 0.0, proposal
+            extras = {"params": params, "reports": reports}
+            pair = self.both(lambda store, i: store.tell_and_ask("study", number, token[i], result, *asked, **extras))
+            if not isinstance(pair[0], type) and not isinstance(pair[1], type):
+                tokens = pair[0][1].token, pair[1][1].token
+                if tokens not in self.tokens:
+                    self.tokens.append(tokens)
+            self.same(pair)
+
         @rule(number=numbers, k=numbers)
         def requeue(self, number: int, k: int) -> None:
             token = self.token(k)
@@ -136,7 +148,7 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
 
 def _comparable(outcome: Any, which: int, tokens: list[tuple[str, str]]) -> Any:
     """An outcome without what may differ: times, and tokens, which become their place in the list."""
-    if isinstance(outcome, list):
+    if isinstance(outcome, list | tuple):
         return [_comparable(x, which, tokens) for x in outcome]
     if not isinstance(outcome, TrialRecord):
         return outcome

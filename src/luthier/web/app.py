@@ -177,12 +177,11 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
     @app.post("/v1/ask", tags=["trials"], response_model=AskReply)
     def ask(name: StudyName, body: AskBody) -> Response:
         """Start a trial and own it for `lease` seconds: a queued one if there is one, else a new one."""
-        engine = studies.get(name).engine
+        served = studies.get(name)
+        engine = served.engine
         with engine.lock:
-            engine.take_expired()
-            if body.params:
-                engine.enqueue(body.params, {}, f"{body.client}:params")
-            trial = engine.ask(client=body.client)
+            served.abandoned.take_expired()
+            trial = engine.ask(body.params, body.client)
             number, token, suggested, domains, _, fixed = trial.ticket()
         found = {
             "number": number,

@@ -153,6 +153,11 @@ class RemoteRun:
             for callback in self._callbacks:
                 callback(record)
 
+    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """`done`, then `next`."""
+        self.done(trial, outcome)
+        return self.next()
+
     def lost(self, trial: Trial, reason: str) -> None:
         """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
-from ..engine import MAX_RETRIES
+from ..abandoned import MAX_RETRIES
 from ..errors import LeaseLost, LuthierError, ObjectiveError, SpaceError, StorageError, TrialNotRunning
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from ..abandoned import Abandoned
 from ..engine import Engine
 from ..errors import LeaseLost, StudyExists, StudyNotFound
 from ..live import check_json
@@ -33,6 +34,7 @@ class Served:
 
     study: Study
     engine: Engine
+    abandoned: Abandoned
     record: StudyRecord
 
     @property
@@ -140,7 +142,7 @@ class Studies:
         space = None if record.space is None else Space.from_json(record.space)
         engine = Engine(self.store, record, sampler, pruner, space)
         engine.owner = _OWNER
-        return Served(Study(engine, record), engine, record)
+        return Served(Study(engine, record), engine, Abandoned(engine), record)
 
 
 def _settings(record: StudyRecord) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ object with `op`, `study` (its name) and, but for "delete" and "lease", the stud
 
     study   record, first?, trials?                      made (with trials), or its attributes or parameters changed
     trial   trial, asked_by?, enqueued_by?, lease_ends?  made or changed
+    trials  entries                                      several of these, in one change
     lease   number, lease_ends                           renewed, which is no change of the study
     delete                                               removed
 
@@ -57,6 +58,9 @@ class JournalState(StoreState):
             record = _trial_from_json(entry["trial"])
             change = Change(record, entry.get("asked_by"), entry.get("enqueued_by"), entry.get("lease_ends"))
             self.studies[name].put(change, entry["revision"])
+        elif op == "trials":
+            for one in entry["entries"]:
+                self.apply_entry(one)
         elif op == "study":
             self._apply_study(entry)
         elif op == "lease":
@@ -128,6 +132,14 @@ def trial_entry(name: str, change: Change, revision: int) -> Entry:
     record, *more = change
     given = {key: value for key, value in zip(Change._fields[1:], more, strict=True) if value is not None}
     return {"op": "trial", "study": name, "revision": revision, "trial": _trial_to_json(record), **given}
+
+
+def trials_entry(name: str, changes: Sequence[Change], revision: int) -> Entry:
+    """The entry of a change of several trials."""
+    entries = [trial_entry(name, change, revision) for change in changes]
+    return (
+        entries[0] if len(entries) == 1 else {"op": "trials", "study": name, "revision": revision, "entries": entries}
+    )
 
 
 def lease_entry(name: str, number: int, ends: float) -> Entry:

@@ -15,7 +15,16 @@ from ..protocol import StudyRecord
 from ..state import Change, StudyState
 from ..state_store import StateStore
 from .file import JournalFile
-from .state import Entry, JournalState, delete_entry, lease_entry, new_study_entry, study_entry, trial_entry
+from .state import (
+    Entry,
+    JournalState,
+    delete_entry,
+    lease_entry,
+    new_study_entry,
+    study_entry,
+    trial_entry,
+    trials_entry,
+)
 
 _SCHEME = "journal:///"
 
@@ -125,8 +134,8 @@ class JournalStore(StateStore):
     def _put_record(self, study: StudyState, record: StudyRecord) -> None:
         self._append(study_entry(record, study.first, study.revision + 1))
 
-    def _put(self, study: StudyState, new: Change) -> None:
-        self._append(trial_entry(study.record.name, new, study.revision + 1))
+    def _put(self, study: StudyState, *new: Change) -> None:
+        self._append(trials_entry(study.record.name, new, study.revision + 1))
 
     def _put_soon(self, study: StudyState, new: Change) -> None:
         self._append(trial_entry(study.record.name, new, study.revision + 1), durable=False)

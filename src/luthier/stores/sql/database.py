@@ -21,7 +21,7 @@ import secrets
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +89,10 @@ class Database:
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
         return self._run(self._reader, work)
+
+    def look(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """The rows of one statement, which sees one moment; errors as for `write`."""
+        return self.read(lambda connection: connection.execute(statement, values).all())
 
     def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         deadline = time.monotonic() + self.timeout

@@ -13,7 +13,7 @@ from ...trial import TrialRecord
 from ..codec import from_json
 from . import tables as sql
 from .migrate import check_version
-from .rows import fields
+from .rows import fields, record
 
 
 def study_row(connection: sa.Connection, name: str, place: str, *, lock: bool = False) -> Any:
@@ -25,11 +25,14 @@ def study_row(connection: sa.Connection, name: str, place: str, *, lock: bool = 
     """
     row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
     if row is None:
-        raise StudyNotFound(
-            f"there is no study {name!r} in {place}: create it first, or look at the names in studies()"
-        )
+        raise not_found(name, place)
     check_version(int(row.schema), place)
     return row
+
+
+def not_found(name: str, place: str) -> StudyNotFound:
+    """That there is no study of that name."""
+    return StudyNotFound(f"there is no study {name!r} in {place}: create it first, or look at the names in studies()")
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class LockedStudy:
     attrs: str
     revision: int
     trials: int
+    changed: bool = False
 
     @staticmethod
     def find(connection: sa.Connection, name: str, place: str) -> LockedStudy:
@@ -49,20 +53,25 @@ class LockedStudy:
         row = study_row(connection, name, place, lock=True)
         return LockedStudy(row.id, name, len(from_json(row.directions)), row.attrs, row.revision, row.trials)
 
-    def trial(self, connection: sa.Connection, number: int) -> Sequence[Any]:
-        """The row of a trial. Raises `TrialNotFound`."""
+    def trial(self, connection: sa.Connection, number: int) -> tuple[Sequence[Any], TrialRecord]:
+        """The row of a trial, and its record. Raises `TrialNotFound`."""
         row = None
         if 0 <= number < self.trials:  # which also fits into the column
             row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
         if row is None:
             raise TrialNotFound(f"study {self.name!r} has no trial {number}: it has {self.trials} trials")
-        return row
+        return row, record(row)
+
+    def change(self) -> None:
+        """Count a change: all of a transaction are one."""
+        self.revision += not self.changed
+        self.changed = True
 
     def save(self, connection: sa.Connection) -> None:
-        """Count a change; attrs and trials may have changed with it."""
-        self.revision += 1
-        values = {"new_revision": self.revision, "new_trials": self.trials, "new_attrs": self.attrs}
-        connection.execute(sql.SET_STUDY, {"study": self.id, **values})
+        """Write what has changed of the study itself; to be called at the end."""
+        if self.changed:
+            values = {"new_revision": self.revision, "new_trials": self.trials, "new_attrs": self.attrs}
+            connection.execute(sql.SET_STUDY, {"study": self.id, **values})
 
     def set_parameters(self, connection: sa.Connection, domains: Mapping[str, str]) -> None:
         """Update or add the JSON texts of some domains."""
@@ -74,7 +83,7 @@ class LockedStudy:
     def add(self, connection: sa.Connection, new: TrialRecord, **columns: Any) -> None:
         """Add the next trial."""
         self.trials += 1
-        self.save(connection)
+        self.change()
         empty = {"lease_ends": None, "ask_client": None, "enqueue_client": None}
         row = {"study_id": self.id, "revision": self.revision, **empty, **columns, **fields(new)}
         connection.execute(sql.ADD_TRIAL, row)
@@ -88,7 +97,7 @@ class LockedStudy:
 
     def put(self, connection: sa.Connection, new: TrialRecord, old: TrialRecord, row: Sequence[Any]) -> None:
         """Put a record in place of the old one, which was read as `row`."""
-        self.save(connection)
+        self.change()
         values = {f"new_{name}": value for name, value in fields(new, old, row).items() if name != "number"}
         connection.execute(
             sql.SET_TRIAL, {"study": self.id, "trial": new.number, "new_revision": self.revision, **values}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -21,6 +23,7 @@ class MySQL:
 
     extra = "mysql"
     now = sa.text("SELECT UNIX_TIMESTAMP(SYSDATE(6))")
+    looking: Mapping[str, Any] = MappingProxyType({})  # another level is a command there, and one back
     atomic_schema = False
 
     def options(self, timeout: float) -> Mapping[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -23,6 +25,7 @@ class Postgres:
 
     extra = "postgres"
     now = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")  # now() would be the transaction's start
+    looking: Mapping[str, Any] = MappingProxyType({"isolation_level": "AUTOCOMMIT"})  # which the driver just notes
     atomic_schema = True
 
     def options(self, timeout: float) -> Mapping[str, str]:

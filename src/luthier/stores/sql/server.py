@@ -15,7 +15,7 @@ import logging
 import random
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol, TypeVar, cast
 
@@ -49,6 +49,8 @@ class Server(Protocol):
     """The extra of Luthier that brings the driver."""
     now: sa.TextClause
     """Selects the clock: seconds since the epoch."""
+    looking: Mapping[str, Any]
+    """Options under which one statement takes the fewest round trips."""
     atomic_schema: bool
     """Whether tables are made inside the transaction, whole or not at all."""
 
@@ -99,6 +101,7 @@ class ServerDatabase:
                 f"storage {self.place} needs {url.get_driver_name()}: pip install 'luthier[{server.extra}]'"
             ) from error
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")  # shares the connections
+        self._looker = self._engine.execution_options(**server.looking)
         logging.getLogger(f"sqlalchemy.pool.impl.QueuePool.{_POOL}").addFilter(_is_news)
         self._closing = weakref.finalize(self, self._engine.dispose)
         settings = server.settings(timeout)
@@ -126,6 +129,10 @@ class ServerDatabase:
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
         return self._run(self._reader, work)
+
+    def look(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """The rows of one statement, which sees one moment by itself; errors as for `write`."""
+        return self._run(self._looker, lambda connection: connection.execute(statement, values).all())
 
     def clock(self) -> float:
         """The clock of the server, which all machines share; seconds since the epoch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -17,13 +17,17 @@ from ..codec import as_json, from_json, to_json
 from ..protocol import Proposal, Result, StudyRecord
 from . import tables as sql
 from .database import Database
-from .locked import LockedStudy, study_row
-from .migrate import prepare
+from .locked import LockedStudy, not_found, study_row
+from .migrate import check_version, prepare
 from .mysql import MySQL
 from .postgres import Postgres
 from .rows import record, records
 from .server import ServerDatabase
 from .urls import parse
+
+T = TypeVar("T")
+
+_STUDY = 2**32  # how far apart the revisions of studies begin
 
 
 class SqlStore:
@@ -142,50 +146,48 @@ class SqlStore:
     def set_study_attrs(self, name: str, attrs: Mapping[str, Any]) -> None:
         """Set some of a study's attributes; the others stay."""
 
-        def work(connection: sa.Connection) -> None:
-            study = LockedStudy.find(connection, name, self._place)
+        def work(_connection: sa.Connection, study: LockedStudy) -> None:
             study.attrs = to_json({**from_json(study.attrs), **attrs})
-            study.save(connection)
+            study.change()
 
-        self._database.write(work)
+        self._change(name, work)
 
     def add_parameters(self, name: str, parameters: Mapping[str, Mapping[str, Any]]) -> None:
         """Set the JSON of some domains of a study that defines its space as it runs; the others stay."""
         domains = {parameter: to_json(domain) for parameter, domain in parameters.items()}
 
-        def work(connection: sa.Connection) -> None:
-            study = LockedStudy.find(connection, name, self._place)
+        def work(connection: sa.Connection, study: LockedStudy) -> None:
             study.set_parameters(connection, domains)
-            study.save(connection)
+            study.change()
 
-        self._database.write(work)
+        self._change(name, work)
 
     # -- trials
 
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
         """What changed after revision `since`, by one indexed query."""
+        if since <= 0:
+            revision, rows = self._database.read(lambda connection: self._all_trials(connection, name))
+            return revision, records(rows)  # parsed when the lock is gone
+        found = self._database.look(sql.CHANGES, {"name": name, "since": since % _STUDY})
+        if not found:
+            raise not_found(name, self._place)
+        *_, study, counted, schema = found[0]
+        check_version(int(schema), self._place)
+        first = _first_revision(study)
+        change.check_since(name, since, first, first + counted)
+        return first + counted, records([row[:-3] for row in found if row[0] is not None])
 
-        def work(connection: sa.Connection) -> tuple[int, Sequence[Sequence[Any]]]:
-            study = study_row(connection, name, self._place)
-            first = study.id % 2**31 << 32  # no study has the id of one that was deleted
-            revision = first + study.revision
-            change.check_since(name, since, first, revision)
-            if since <= 0:
-                return revision, connection.execute(sql.ALL_TRIALS, {"study": study.id}).all()
-            if since == revision:
-                return revision, []
-            found = connection.execute(sql.CHANGED_TRIALS, {"study": study.id, "since": since - first})
-            return revision, found.all()
-
-        revision, rows = self._database.read(work)
-        return revision, records(rows)  # parsed when the lock is gone
+    def _all_trials(self, connection: sa.Connection, name: str) -> tuple[int, Sequence[Sequence[Any]]]:
+        study = study_row(connection, name, self._place)
+        rows = connection.execute(sql.ALL_TRIALS, {"study": study.id}).all()
+        return _first_revision(study.id) + study.revision, rows
 
     def enqueue(self, name: str, params: Mapping[str, Label], attrs: Mapping[str, Any], client: str) -> TrialRecord:
         """Add a WAITING trial; see `Store.enqueue`."""
         attrs = as_json(attrs)
 
-        def work(connection: sa.Connection) -> TrialRecord:
-            study = LockedStudy.find(connection, name, self._place)
+        def work(connection: sa.Connection, study: LockedStudy) -> TrialRecord:
             row = connection.execute(sql.BY_ENQUEUE_CLIENT, {"study": study.id, "client": client}).first()
             if row is not None:
                 return record(row)
@@ -194,34 +196,38 @@ class SqlStore:
             study.add(connection, new, enqueue_client=client)
             return new
 
-        return self._database.write(work)
+        return self._change(name, work)
 
     def ask(
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:
         """Start a trial and own it; see `Store.ask`."""
-        token = change.new_token()
+        start = self._start(owner, client, lease, proposal)
+        return self._change(name, lambda connection, study: start(connection, study, self._database.now(connection)))
 
-        def work(connection: sa.Connection) -> TrialRecord:
-            study = LockedStudy.find(connection, name, self._place)
-            row = connection.execute(sql.BY_ASK_CLIENT, {"study": study.id, "client": client}).first()
-            if row is not None:
-                return record(row)
-            now = self._database.now(connection)
+    def _start(
+        self, owner: str, client: str, lease: float | None, proposal: Proposal | None
+    ) -> Callable[[sa.Connection, LockedStudy, float], TrialRecord]:
+        """What starts a trial in a transaction, at a time."""
+        token = change.new_token()
+        look = sql.BY_ASK_CLIENT if change.leaves_the_queue(proposal) else sql.BY_ASK_CLIENT_OR_WAITING
+
+        def start(connection: sa.Connection, study: LockedStudy, now: float) -> TrialRecord:
             ends = None if lease is None else now + lease
-            if not change.leaves_the_queue(proposal):
-                row = connection.execute(sql.OLDEST_WAITING, {"study": study.id}).first()
+            row = connection.execute(look, {"study": study.id, "client": client}).first()
             if row is None:
                 new = change.new_running(study.trials, proposal, owner, token, now)
                 study.add(connection, new, ask_client=client, lease_ends=ends)
-            else:
-                old = record(row)
-                new = change.started(old, owner, token, now)
-                study.put(connection, new, old, row)
-                study.set_claim(connection, new.number, client, ends)
+                return new
+            old = record(row)
+            if old.state is not TrialState.WAITING:
+                return old
+            new = change.started(old, owner, token, now)
+            study.put(connection, new, old, row)
+            study.set_claim(connection, new.number, client, ends)
             return new
 
-        return self._database.write(work)
+        return start
 
     def write(
         self,
@@ -237,15 +243,15 @@ class SqlStore:
     ) -> None:
         """Change a RUNNING trial; see `Store.write`."""
 
-        def work(connection: sa.Connection) -> None:
-            study, row, old = self._trial(connection, name, number)
+        def work(connection: sa.Connection, study: LockedStudy) -> None:
+            row, old = study.trial(connection, number)
             new = change.written(old, token, params=params, reports=reports, attrs=attrs, note=note)
             if new is not old:
                 study.put(connection, new, old, row)
             if lease is not None:
                 study.renew_lease(connection, number, self._database.now(connection) + lease)
 
-        self._database.write(work)
+        self._change(name, work)
 
     def tell(
         self,
@@ -261,38 +267,60 @@ class SqlStore:
     ) -> TrialRecord:
         """Finish a RUNNING trial; see `Store.tell`. It is on the disk when this returns."""
         attrs, note = attrs and as_json(attrs), note and as_json(note)
+        told = self._told(number, token, result, params=params, reports=reports, attrs=attrs, note=note)
+        return self._change(name, lambda connection, study: told(connection, study, self._database.now(connection)))
+
+    def tell_and_ask(
+        self,
+        name: str,
+        number: int,
+        token: str,
+        result: Result,
+        owner: str,
+        client: str,
+        lease: float | None = None,
+        proposal: Proposal | None = None,
+        *,
+        params: Mapping[str, Label] | None = None,
+        reports: Sequence[tuple[int, float]] = (),
+    ) -> tuple[TrialRecord, TrialRecord]:
+        """Finish a RUNNING trial and start another; see `Store.tell_and_ask`."""
+        told = self._told(number, token, result, params=params, reports=reports)
+        start = self._start(owner, client, lease, proposal)
+
+        def work(connection: sa.Connection, study: LockedStudy) -> tuple[TrialRecord, TrialRecord]:
+            now = self._database.now(connection)
+            return told(connection, study, now), start(connection, study, now)
+
+        return self._change(name, work)
+
+    def _told(
+        self, number: int, token: str | None, result: Result, **more: Any
+    ) -> Callable[[sa.Connection, LockedStudy, float], TrialRecord]:
+        """What finishes a trial in a transaction, at a time; done again after a commit that was not answered, it finds
+        its own."""
         tried: list[float | None] = []
 
-        def work(connection: sa.Connection) -> TrialRecord:
-            study, row, old = self._trial(connection, name, number)
+        def told(connection: sa.Connection, study: LockedStudy, now: float) -> TrialRecord:
+            row, old = study.trial(connection, number)
             if old.finished in tried:
                 return old
-            new = change.told(
-                old,
-                token,
-                result,
-                objectives=study.objectives,
-                now=self._database.now(connection),
-                params=params,
-                reports=reports,
-                attrs=attrs,
-                note=note,
-            )
+            new = change.told(old, token, result, objectives=study.objectives, now=now, **more)
             if new is not old:
                 tried.append(new.finished)
                 study.put(connection, new, old, row)
             return new
 
-        return self._database.write(work)
+        return told
 
     def set_trial_attrs(self, name: str, number: int, attrs: Mapping[str, Any]) -> None:
         """Merge attributes into a trial in whatever state. Raises `TrialNotFound`."""
 
-        def work(connection: sa.Connection) -> None:
-            study, row, old = self._trial(connection, name, number)
+        def work(connection: sa.Connection, study: LockedStudy) -> None:
+            row, old = study.trial(connection, number)
             study.put(connection, replace(old, attrs={**old.attrs, **attrs}), old, row)
 
-        self._database.write(work)
+        self._change(name, work)
 
     def expired(self, name: str) -> list[TrialRecord]:
         """RUNNING trials whose lease has run out, by number."""
@@ -315,8 +343,8 @@ class SqlStore:
     def _take_away(self, name: str, number: int, changed: Callable[[TrialRecord, float], TrialRecord]) -> bool:
         tried: list[TrialRecord] = []
 
-        def work(connection: sa.Connection) -> bool:
-            study, row, old = self._trial(connection, name, number)
+        def work(connection: sa.Connection, study: LockedStudy) -> bool:
+            row, old = study.trial(connection, number)
             new = changed(old, self._database.now(connection))
             if new is old:
                 return old in tried
@@ -325,7 +353,7 @@ class SqlStore:
             study.set_claim(connection, number, None, None)
             return True
 
-        return self._database.write(work)
+        return self._change(name, work)
 
     # -- the rest
 
@@ -337,12 +365,16 @@ class SqlStore:
         """Close the connections; the store is not used afterwards."""
         self._database.close()
 
-    def _trial(
-        self, connection: sa.Connection, name: str, number: int
-    ) -> tuple[LockedStudy, Sequence[Any], TrialRecord]:
-        study = LockedStudy.find(connection, name, self._place)
-        row = study.trial(connection, number)
-        return study, row, record(row)
+    def _change(self, name: str, work: Callable[[sa.Connection, LockedStudy], T]) -> T:
+        """What `work` returns, in a transaction that holds the study; it may run more than once."""
+
+        def locked(connection: sa.Connection) -> T:
+            study = LockedStudy.find(connection, name, self._place)
+            result = work(connection, study)
+            study.save(connection)
+            return result
+
+        return self._database.write(locked)
 
 
 def _database(url: sa.URL, timeout: float) -> Database | ServerDatabase:
@@ -350,6 +382,11 @@ def _database(url: sa.URL, timeout: float) -> Database | ServerDatabase:
     if backend == "sqlite":
         return Database(url, timeout)
     return ServerDatabase(url, timeout, Postgres() if backend == "postgresql" else MySQL())
+
+
+def _first_revision(study: int) -> int:
+    """The revision that a study begins with: no study has the id of one that was deleted."""
+    return study * _STUDY % 2**63
 
 
 def _study_record(connection: sa.Connection, row: Any) -> StudyRecord:

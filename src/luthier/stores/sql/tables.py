@@ -116,11 +116,24 @@ RECORD = (
 
 _trials = sa.select(*RECORD).where(trials.c.study_id == sa.bindparam("study"))
 ALL_TRIALS = _trials.order_by(trials.c.number)
-CHANGED_TRIALS = _trials.where(trials.c.revision > sa.bindparam("since")).order_by(trials.c.number)
+CHANGES = (  # one statement, so that no transaction is needed to see one moment
+    sa.select(*RECORD, studies.c.id, studies.c.revision, _version.label("schema"))
+    .select_from(
+        studies.outerjoin(trials, sa.and_(trials.c.study_id == studies.c.id, trials.c.revision > sa.bindparam("since")))
+    )
+    .where(studies.c.name == sa.bindparam("name"))
+    .order_by(trials.c.number)
+)
 ONE_TRIAL = _trials.where(trials.c.number == sa.bindparam("number"))
 OLDEST_WAITING = _trials.where(trials.c.state == 0).order_by(trials.c.number).limit(1)
 EXPIRED = _trials.where(trials.c.state == 1, trials.c.lease_ends <= sa.bindparam("now")).order_by(trials.c.number)
 BY_ASK_CLIENT = _trials.where(trials.c.ask_client == sa.bindparam("client"))
+_claimed, _waiting = BY_ASK_CLIENT.subquery(), OLDEST_WAITING.subquery()
+BY_ASK_CLIENT_OR_WAITING = sa.union_all(
+    sa.select(_claimed),
+    sa.select(_waiting).where(~sa.exists(sa.select(sa.literal(1)).select_from(_claimed))),
+)
+"""Which of them is it can be seen by the state: who holds a trial by its client has one that does not wait."""
 BY_ENQUEUE_CLIENT = _trials.where(trials.c.enqueue_client == sa.bindparam("client"))
 
 ADD_TRIAL = trials.insert()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .asking import _Asking
+from .exchanging import _Exchanging
 from .loading import _Loading
 from .owning import _Owning
 from .reopening import _Reopening
@@ -10,7 +11,7 @@ from .studies import _Studies
 from .writing import _Writing
 
 
-class StoreContract(_Studies, _Asking, _Writing, _Owning, _Loading):
+class StoreContract(_Studies, _Asking, _Writing, _Exchanging, _Owning, _Loading):
     """What every store promises; the subclass has a fixture `store` of an empty one."""
 
 

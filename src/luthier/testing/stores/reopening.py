@@ -22,7 +22,8 @@ class _Reopening:
     def test_what_was_told_is_there_after_reopening(self, store: Store) -> None:
         name = new_study(store)
         told = [store.tell(name, i, store.ask(name, "me", str(i)).token, DONE) for i in range(3)]
-        running = store.ask(name, "me", "3", HOUR)
+        told_too, running = store.tell_and_ask(name, 3, store.ask(name, "me", "2b").token, DONE, "me", "3", HOUR)
+        told.append(told_too)
         study, changes = store.study(name), store.changes(name, 0)
         store.close()
         again = self.reopen(store)
@@ -31,7 +32,7 @@ class _Reopening:
             assert again.changes(name, 0) == changes
             assert trials(again, name) == [*told, running]
             assert again.ask(name, "me", "3") == running
-            again.tell(name, 3, running.token, DONE)
+            again.tell(name, 4, running.token, DONE)
         finally:
             again.close()
 
