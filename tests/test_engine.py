@@ -11,7 +11,7 @@ import time
 import pytest
 
 import luthier as lt
-from luthier import engine
+from luthier import held
 from luthier.errors import LeaseLost, StorageBusy, StorageError
 from luthier.samplers import RandomSampler
 from luthier.schedulers import MedianPruner
@@ -22,9 +22,8 @@ COMPLETE, FAIL, RUNNING, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialSt
 
 
 def make(path, **options):
-    return lt.create_study(
-        seed=0, sampler=RandomSampler(), storage=path, study_name="s", load_if_exists=True, **options
-    )
+    options.setdefault("sampler", RandomSampler())
+    return lt.create_study(seed=0, storage=path, study_name="s", load_if_exists=True, **options)
 
 
 def square(trial):
@@ -200,6 +199,73 @@ def test_a_lease_is_a_positive_time(seconds):
         lt.create_study(lease_seconds=seconds)
 
 
+# -- parameters for a number that went to another
+
+
+class Overtaken(RandomSampler):
+    """Another process asks for a trial while it suggests its first."""
+
+    other = None
+
+    def suggest(self, *args):
+        if self.other is not None:
+            other, self.other = self.other, None
+            other.tell(other.ask(), 1.0)
+        return super().suggest(*args)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A study whose first number goes to another process when it is proposed for, and that process's study."""
+    space = {"x": lt.Float(0, 1)}
+    study, other = (make(tmp_path / "s.db", space=space, sampler=sampler) for sampler in (Overtaken(), RandomSampler()))
+    study.sampler.other = other
+    yield study, other
+    study.close()
+    other.close()
+
+
+def test_they_are_stored_within_a_second(pair, monkeypatch):
+    study, other = pair
+    monkeypatch.setattr(held, "SAVE_SECONDS", 0.05)
+    trial = study.ask()
+    assert trial.number == 1 and set(trial.params) == {"x"}
+    until(lambda: other.trials[1].params == trial.params)
+    assert study.tell(trial, 1.0).params == trial.params
+
+
+@pytest.mark.parametrize("way", ["trial", "number", "token", "given back", "reported"])
+def test_they_are_stored_with_whatever_comes_first(pair, monkeypatch, way):
+    study, other = pair
+    trial = study.ask()
+    assert other.trials[1].params == {} and study.trials[1].params == trial.params  # here, they are known
+    if way == "reported":
+        monkeypatch.setattr(held, "SAVE_SECONDS", 0.0)
+        trial.report(1.0, 1)
+        assert other.trials[1].reports == ((1, 1.0),)
+    elif way == "given back":
+        assert study._engine.give_back(trial.number, trial.token)
+    elif way == "token":
+        study.tell(trial.number, 1.0, token=trial.token)
+    else:
+        study.tell(trial if way == "trial" else trial.number, 1.0)
+    assert other.trials[1].params == trial.params
+
+
+def test_they_are_stored_with_the_result_in_a_run(pair):
+    study, other = pair
+    seen = []
+    study.optimize(lambda trial: seen.append(trial.suggest_float("x", 0, 1)) or 1.0, n_trials=3)
+    assert [t.params["x"] for t in other.trials][1:] == seen
+
+
+def test_they_are_stored_at_once_where_the_suggestion_took_long(pair, monkeypatch):
+    study, other = pair
+    monkeypatch.setattr("luthier.engine.SAVE_SECONDS", 0.0)
+    trial = study.ask()
+    assert other.trials[1].params == trial.params
+
+
 # -- losing
 
 
@@ -207,7 +273,7 @@ def test_a_lease_is_a_positive_time(seconds):
     ("call", "jobs"), [("report", 1), ("should_prune", 1), ("nothing", 1), ("report", 2), ("should_prune", 2)]
 )
 def test_a_lost_lease_ends_its_trial_and_not_the_run(tmp_path, call, jobs, caplog, monkeypatch):
-    monkeypatch.setattr(engine, "_FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(held, "SAVE_SECONDS", 0.0)
     path, marker, ran_on = tmp_path / "s.db", tmp_path / "taken", tmp_path / "ran on"
 
     def objective(trial):

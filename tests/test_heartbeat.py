@@ -44,6 +44,22 @@ def owner():
     assert beats() == []
 
 
+def test_it_beats_sooner_where_that_is_asked_for():
+    owner = Owner(seconds=1000)
+    owner.heartbeat.start()
+    assert owner.renewed == []
+    owner.heartbeat.start(within=0.01)
+    until(lambda: owner.renewed)
+    owner.heartbeat.start(within=2000)  # no later for it
+    owner.heartbeat.start(within=0.01)
+    until(lambda: len(owner.renewed) == 2)
+    owner.heartbeat.stop()
+    owner.heartbeat.start(within=0.01)
+    until(lambda: len(owner.renewed) == 3)
+    owner.heartbeat.stop()
+    assert beats() == []
+
+
 def test_it_renews_what_is_held_and_ends_when_nothing_is(owner):
     owner.heartbeat.start()
     owner.heartbeat.start()

@@ -25,7 +25,7 @@ class Abandoned:
         with engine.lock:
             engine.sync()
             self._looked_at = -math.inf  # a run begins: leases are looked at once more, too
-            dead = [r for r in self._running() if engine.running_trial(r.number) is None and owner_is_dead(r.owner)]
+            dead = [r for r in self._running() if engine.held.trial(r.number) is None and owner_is_dead(r.owner)]
             return [r.number for r in dead if engine.give_back(r.number, r.token)]
 
     def take_expired(self, max_retries: int = MAX_RETRIES) -> None:
@@ -43,10 +43,10 @@ class Abandoned:
                 return
             self._looked_at = now
             engine.sync()
-            if all(map(engine.holds, self._running())):
+            if all(map(engine.held.owns, self._running())):
                 return
             for record in engine.store.expired(engine.name):
-                if engine.holds(record):
+                if engine.held.owns(record):
                     continue  # late, but here
                 if record.retries >= max_retries:
                     times = f"{record.retries + 1} times"

@@ -27,10 +27,10 @@ from .errors import (
     LuthierError,
     SearchSpaceExhausted,
     SpaceError,
-    StorageError,
     TrialNotFound,
     TrialNotRunning,
 )
+from .held import SAVE_SECONDS, HeldTrials
 from .history import History
 from .live import Trial, check_json
 from .owners import owner_id
@@ -48,18 +48,6 @@ LEASE_SECONDS = 120.0
 """Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a
 busy database nor a minute of native code that holds the interpreter costs a training. A process of this machine
 that died is seen at once all the same; only the trials of a dead machine wait so long."""
-
-_FLUSH_SECONDS = 1.0
-
-
-class _Running:
-    """What the engine keeps of a trial that it asked for."""
-
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
-        self.unsaved: list[tuple[int, float]] = []
-        self.since = self.saved_at = time.monotonic()
-        self.held = True  # False once its lease is another's business
 
 
 class Engine:
@@ -98,8 +86,8 @@ class Engine:
         self.history = History(self.space, study.directions)  # type: ignore[arg-type]
         self._streams = Streams(study.seed)
         self._revision = 0
-        self._running: dict[int, _Running] = {}
         self._lease = lease if store.shared else None
+        self.held = HeldTrials(store, study.name, self._lease)
         self._become_this_process()
         _engines.add(self)
         self.sync()
@@ -110,18 +98,11 @@ class Engine:
         self._client = os.urandom(16).hex()
         self._calls = count()
         self.owner = owner_id()
-        for running in self._running.values():
-            running.held = False
-        self._heartbeat = None
-        if self._lease is not None:
-            from .heartbeat import Heartbeat  # a study in memory has no use for it, nor for logging
-
-            self._heartbeat = Heartbeat(self._held, self._renew, self._lease / 3)
+        self.held.become_this_process()
 
     def close(self) -> None:
         """Renew no more: what still runs here may be taken once its lease has run out."""
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        self.held.close()
 
     @property
     def lease(self) -> float | None:
@@ -148,8 +129,7 @@ class Engine:
             i = record.number
             old = known[i] if i < len(known) else None
             if old is None or (old is not record and not old.state.is_finished):
-                running = self._running.get(i)
-                if running is not None and record.state is TrialState.RUNNING and running.trial.token == record.token:
+                if record.state is TrialState.RUNNING and self.held.runs(record):
                     continue  # this process knows more of it than the store does
                 fresh.append(record)
         if not fresh:
@@ -198,11 +178,12 @@ class Engine:
         client: str | None = None,
     ) -> Trial:
         """The trial that the store started; its parameters are completed where the proposal was not for it."""
+        unsaved = None
         if proposal is None or proposal.number not in (None, record.number):
             if record.retries == 0:
                 fixed = frozenset(record.params)
             try:
-                record = self._complete(record)
+                record, unsaved = self._complete(record, here=client is None)
             except LeaseLost:  # suggesting took longer than the lease
                 return self.ask(client=client)
             except LuthierError as error:  # nobody runs it: it must not stay RUNNING
@@ -222,24 +203,34 @@ class Engine:
         )
         if client is not None:
             return trial
-        self._running[record.number] = _Running(trial)
-        if self._heartbeat is not None:
-            self._heartbeat.start()
+        self.held.add(trial, unsaved)
         return trial
 
     def _call(self) -> str:
         return f"{self._client}-{next(self._calls)}"
 
-    def _complete(self, record: TrialRecord) -> TrialRecord:
-        """A queued trial's record with the parameters that it lacks; a dead worker's trial may lack none."""
+    def _complete(self, record: TrialRecord, here: bool) -> tuple[TrialRecord, Configuration | None]:
+        """A started trial's record with the parameters that it lacks, and those if they are to be stored yet.
+
+        Where several processes ask at once, most numbers go to another than they were proposed for, and a transaction
+        for each would slow all of them: so the heartbeat stores what is not told by then. A dead worker's trial may
+        lack none.
+
+        Args:
+            record: of the trial, as the store has it.
+            here: whether this process runs it.
+        """
+        began = time.monotonic()
         space = self.space
         row = space.encode([{k: v for k, v in record.params.items() if k in space}])
         if not (space.active(row) & np.isnan(row)).any():
-            return record
+            return record, None
         self.sync()
         params = self._suggest(record.number, record.params)
-        self.store.write(self.name, record.number, record.token, params=params, lease=self._lease)
-        return record.with_(params=params)
+        later = here and self.held.may_wait and time.monotonic() - began < SAVE_SECONDS
+        if not later:
+            self.store.write(self.name, record.number, record.token, params=params, lease=self._lease)
+        return record.with_(params=params), params if later else None
 
     def _suggest(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
         space = self.space
@@ -291,18 +282,14 @@ class Engine:
     def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value; it reaches the store within about a second, or with the next write."""
         with self.lock:
-            running = self._owned(number, token)
-            record = self.history.records[number]
+            record = self._owned(number, token)
             if any(step == known for known, _ in record.reports):
                 return
             reports = (*record.reports, (step, value))
             if record.reports and step < record.reports[-1][0]:
                 reports = tuple(sorted(reports))
             self.history.put([record.with_(reports=reports)])
-            running.unsaved.append((step, value))
-            if time.monotonic() - running.saved_at >= _FLUSH_SECONDS:
-                self.store.write(self.name, number, running.trial.token, reports=running.unsaved)
-                running.unsaved, running.saved_at = [], time.monotonic()
+            self.held.report(record, step, value)
 
     def should_prune(self, number: int, token: str) -> bool:
         """Whether the scheduler would stop the trial now."""
@@ -336,18 +323,12 @@ class Engine:
             )
         return record
 
-    def _owned(self, number: int, token: str) -> _Running:
+    def _owned(self, number: int, token: str) -> TrialRecord:
         """The attempt of that token, if it is the trial's last and runs here."""
-        record, running = self._attempt(number, token), self._running.get(number)
-        if running is None:
+        record = self._attempt(number, token)
+        if not self.held.runs(record):
             raise TrialNotRunning(f"trial {number} is {record.state.name} and not run by this process: ask for one")
-        return running
-
-    def _forget(self, number: int, token: str | None) -> None:
-        """Hold an attempt no more; a later one of the same trial stays."""
-        running = self._running.get(number)
-        if running is not None and token in (None, running.trial.token):
-            del self._running[number]
+        return record
 
     # -- tell
 
@@ -358,14 +339,13 @@ class Engine:
             TrialNotFound, TrialNotRunning, ConflictingTell, LeaseLost: as `Store.tell`.
         """
         with self.lock:
-            running = self._running.get(number)
-            unsaved = running.unsaved if running is not None and running.trial.token == token else ()
+            params, reports = self.held.unsaved(number, token, params)
             try:
-                record = self.store.tell(self.name, number, token, result, params=params, reports=unsaved)
+                record = self.store.tell(self.name, number, token, result, params=params, reports=reports)
             except (LeaseLost, TrialNotRunning):
-                self._forget(number, token)
+                self.held.forget(number, token)
                 raise
-            self._forget(number, token)
+            self.held.forget(number, token)
             if number > len(self.history):
                 self.sync()
             else:
@@ -385,8 +365,7 @@ class Engine:
         """
         with self.lock:
             self.sync()
-            old, running = self._attempt(number, token), self._running.get(number)
-            unsaved = running.unsaved if running is not None else ()
+            old, (params, reports) = self._attempt(number, token), self.held.unsaved(number, token, params)
             objectives = len(self.history.directions)
             self._put([told(old, token, result, objectives=objectives, now=time.time(), params=params)])
             try:
@@ -401,12 +380,12 @@ class Engine:
                     self._lease,
                     proposal,
                     params=params,
-                    reports=unsaved,
+                    reports=reports,
                 )
             except BaseException:
                 self._put([old])  # until the store says otherwise
                 raise
-            self._forget(number, token)
+            self.held.forget(number, token)
             self._put([record])
             return record, self._begun(asked, proposal)
 
@@ -415,7 +394,8 @@ class Engine:
     def give_back(self, number: int, token: str) -> bool:
         """Queue a running trial again, because its worker died or was interrupted."""
         with self.lock:
-            self._forget(number, token)
+            self.held.save_params(number, token)
+            self.held.forget(number, token)
             done = self.store.requeue(self.name, number, token)
             self.sync()
             return done
@@ -423,39 +403,10 @@ class Engine:
     def give_up(self, number: int, token: str, error: str) -> bool:
         """Finish a running trial whose worker died too often."""
         with self.lock:
-            self._forget(number, token)
+            self.held.forget(number, token)
             done = self.store.fail(self.name, number, token, error)
             self.sync()
             return done
-
-    def _held(self) -> list[tuple[int, str]]:
-        """Trials whose leases this process renews. Takes no lock: a suggestion may hold it for long."""
-        return [(number, r.trial.token) for number, r in self._running.copy().items() if r.held]
-
-    def _renew(self, number: int, token: str) -> None:
-        try:
-            self.store.write(self.name, number, token, lease=self._lease)
-        except StorageError:
-            raise
-        except LuthierError:  # it was taken, or told, or deleted: whoever runs it hears of it at its next call
-            running = self._running.get(number)
-            if running is not None and running.trial.token == token:
-                running.held = False
-
-    def holds(self, record: TrialRecord) -> bool:
-        """Whether this process has the trial, and it was not taken from it."""
-        running = self._running.get(record.number)
-        return running is not None and running.held and running.trial.token == record.token
-
-    def ran_for(self, trial: Trial) -> float:
-        """Seconds since this process asked for a trial; infinite for one that it does not run."""
-        running = self._running.get(trial.number)
-        return math.inf if running is None or running.trial is not trial else time.monotonic() - running.since
-
-    def running_trial(self, number: int) -> Trial | None:
-        """The trial of that number if this process asked for it and has not told it."""
-        running = self._running.get(number)
-        return None if running is None else running.trial
 
     def record(self, number: int) -> TrialRecord:
         """The trial of that number. Raises `TrialNotFound`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -25,18 +26,26 @@ class Heartbeat:
     def __init__(
         self, held: Callable[[], Sequence[tuple[int, str]]], renew: Callable[[int, str], None], seconds: float
     ) -> None:
-        self._wake: SimpleQueue[None] = SimpleQueue()  # its put is safe in a weakref's callback; an Event's set is not
+        # what comes says in how many seconds to beat, None to stop; put is safe in a weakref's callback
+        self._wake: SimpleQueue[float | None] = SimpleQueue()
         self._held = weakref.WeakMethod(held, lambda _: self._wake.put(None))
         self._renew = weakref.WeakMethod(renew)
         self._seconds = seconds
+        self._next = 0.0  # when the next beat is due
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Beat from now on; nothing happens if it does."""
+    def start(self, within: float | None = None) -> None:
+        """Beat from now on if it does not; the next time within so many seconds."""
+        within = self._seconds if within is None else min(within, self._seconds)
         with self._lock:
-            if self._thread is None:
-                self._wake = SimpleQueue()
+            latest = time.monotonic() + within
+            if self._thread is not None:
+                if latest < self._next:
+                    self._next = latest
+                    self._wake.put(within)
+            else:
+                self._wake, self._next = SimpleQueue(), latest
                 self._thread = threading.Thread(target=self._run, name="luthier-heartbeat", daemon=True)
                 self._thread.start()
 
@@ -57,9 +66,7 @@ class Heartbeat:
                     self._thread = None
 
     def _beat(self) -> None:
-        seconds = self._seconds
-        while self._sleep(seconds) and (held := self._due()):
-            seconds = self._seconds
+        while self._sleep() and (held := self._due()):
             for number, token in held:
                 renew = self._renew()
                 if renew is None:
@@ -68,14 +75,19 @@ class Heartbeat:
                     renew(number, token)
                 except Exception as error:  # whatever a storage raises, the next beat may succeed
                     _log.warning("the lease of trial %d could not be renewed, trying again: %s", number, error)
-                    seconds = self._seconds / 10
+                    with self._lock:
+                        self._next = min(self._next, time.monotonic() + self._seconds / 10)
                 del renew  # while this thread sleeps, it holds nothing
 
-    def _sleep(self, seconds: float) -> bool:
-        """Whether the time passed and nobody said to stop."""
-        try:
-            self._wake.get(timeout=seconds)
-        except Empty:
+    def _sleep(self) -> bool:
+        """Whether the time for a beat came and nobody said to stop."""
+        while (left := self._next - time.monotonic()) > 0:
+            try:
+                if self._wake.get(timeout=left) is None:
+                    break
+            except Empty:
+                pass
+        else:
             return True
         with self._lock:
             self._thread = None
@@ -88,4 +100,5 @@ class Heartbeat:
             held = () if method is None else method()
             if not held:
                 self._thread = None
+            self._next = time.monotonic() + self._seconds
             return held

@@ -128,7 +128,11 @@ class Optimization:
         What took longer is told before anything else, and where somebody is to hear of it, before the next starts.
         """
         with self._lock:
-            if self._engine.lease is not None and not self._callbacks and self._engine.ran_for(trial) < _SHORT_SECONDS:
+            if (
+                self._engine.lease is not None
+                and not self._callbacks
+                and self._engine.held.ran_for(trial) < _SHORT_SECONDS
+            ):
                 with self._ctrl_c.held():
                     result, error = self._result(trial, outcome)
                     self._abandoned.take_expired(self._max_retries)

@@ -197,7 +197,7 @@ class Study:
         result = self._result(number, values, state, limits, error)
         if live is None:
             self._engine.record(number)  # raises if there is none
-            live = self._engine.running_trial(number) if token is None else None
+            live = self._engine.held.trial(number) if token is None else None
         if live is None:
             return self._engine.tell(number, token, result, params)
         return self._engine.tell(number, live.token, result, live.stored_params)
