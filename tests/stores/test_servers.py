@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,23 @@ def test_row_locked_by_others_is_waited_for_until_the_deadline(store: SqlStore, 
     hasty.close()
 
 
+def test_who_waited_for_a_lock_has_the_time_at_which_it_came(store: SqlStore) -> None:
+    name, told, holds = new_study(store), store.now(), threading.Event()
+
+    def hold(connection: sa.Connection) -> float:
+        study = LockedStudy.find(connection, name, store._database)
+        study.change()
+        study.save(connection)
+        holds.set()
+        time.sleep(0.5)
+        return store._database.now(connection)
+
+    with ThreadPoolExecutor() as pool:
+        until = pool.submit(store._database.write, hold)
+        assert holds.wait(timeout=30)
+        assert told < until.result() <= store.ask(name, "me", "1", HOUR).created
+
+
 def test_deadlock_is_tried_again(store: SqlStore) -> None:
     for name in "ab":
         new_study(store, name)
@@ -250,10 +268,10 @@ def test_deadlock_is_tried_again(store: SqlStore) -> None:
 
     def work(connection: sa.Connection, names: str) -> None:
         runs.append(names)
-        LockedStudy.find(connection, names[0], "here")
+        LockedStudy.find(connection, names[0], store._database)
         if runs.count(names) == 1:
             both_hold_one.wait(timeout=30)
-        study = LockedStudy.find(connection, names[1], "here")
+        study = LockedStudy.find(connection, names[1], store._database)
         study.change()
         study.save(connection)
 

@@ -65,6 +65,7 @@ class Database:
         self.path = Path(url.database or "")
         self.place = str(self.path)
         self.atomic_schema = True
+        self.locking: sa.Executable = tables.LOCKED_STUDY
         self._settings = ["synchronous=FULL"]
         self._engine = _sqlite(url, self._settings)
         self._reader = self._engine.execution_options(luthier_begin="BEGIN")  # shares the connections
@@ -128,6 +129,10 @@ class Database:
 
     def now(self, _connection: sa.Connection) -> float:
         """The clock, inside a transaction."""
+        return self.clock()
+
+    def time_of(self, _row: Any) -> float:
+        """The clock, as a study was locked."""
         return self.clock()
 
     def new_study_id(self, connection: sa.Connection) -> Mapping[str, int]:

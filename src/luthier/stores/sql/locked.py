@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -16,14 +16,27 @@ from .migrate import check_version
 from .rows import fields, record
 
 
-def study_row(connection: sa.Connection, name: str, place: str, *, lock: bool = False) -> Any:
+class Place(Protocol):
+    """What locking a study takes of a database."""
+
+    place: str
+    """What it is called in messages."""
+    locking: sa.Executable
+    """Selects and locks the row of a study by `name`."""
+
+    def time_of(self, row: Any, /) -> float:
+        """The time at which that row was locked, by the store's clock."""
+        ...
+
+
+def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Executable = sql.STUDY) -> Any:
     """The row of a study.
 
     Raises:
         StudyNotFound: there is none of that name.
         SchemaTooNew: a newer Luthier has changed the tables since they were opened.
     """
-    row = connection.execute(sql.LOCKED_STUDY if lock else sql.STUDY, {"name": name}).first()
+    row = connection.execute(statement, {"name": name}).first()
     if row is None:
         raise not_found(name, place)
     check_version(int(row.schema), place)
@@ -37,7 +50,7 @@ def not_found(name: str, place: str) -> StudyNotFound:
 
 @dataclass(slots=True)
 class LockedStudy:
-    """What a writing transaction knows of its study."""
+    """What a writing transaction knows of its study; `now` is the store's time when it was locked."""
 
     id: int
     name: str
@@ -45,13 +58,15 @@ class LockedStudy:
     attrs: str
     revision: int
     trials: int
+    now: float
     changed: bool = False
 
     @staticmethod
-    def find(connection: sa.Connection, name: str, place: str) -> LockedStudy:
+    def find(connection: sa.Connection, name: str, database: Place) -> LockedStudy:
         """Lock a study. Raises `StudyNotFound`."""
-        row = study_row(connection, name, place, lock=True)
-        return LockedStudy(row.id, name, len(from_json(row.directions)), row.attrs, row.revision, row.trials)
+        row = study_row(connection, name, database.place, database.locking)
+        objectives = len(from_json(row.directions))
+        return LockedStudy(row.id, name, objectives, row.attrs, row.revision, row.trials, database.time_of(row))
 
     def trial(self, connection: sa.Connection, number: int) -> tuple[Sequence[Any], TrialRecord]:
         """The row of a trial, and its record. Raises `TrialNotFound`."""

@@ -22,7 +22,8 @@ class MySQL:
     """What is particular to MySQL and MariaDB."""
 
     extra = "mysql"
-    now = sa.text("SELECT UNIX_TIMESTAMP(SYSDATE(6))")
+    # NOW() would be the statement's start
+    now: sa.ColumnElement[float] = sa.literal_column("UNIX_TIMESTAMP(SYSDATE(6))", sa.Double)
     looking: Mapping[str, Any] = MappingProxyType({})  # another level is a command there, and one back
     atomic_schema = False
 

@@ -24,7 +24,8 @@ class Postgres:
     """What is particular to PostgreSQL."""
 
     extra = "postgres"
-    now = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")  # now() would be the transaction's start
+    # now() would be the transaction's start. Who waits for a row sees what was committed meanwhile, and this anew
+    now: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double)
     looking: Mapping[str, Any] = MappingProxyType({"isolation_level": "AUTOCOMMIT"})  # which the driver just notes
     atomic_schema = True
 

@@ -47,8 +47,8 @@ class Server(Protocol):
 
     extra: str
     """The extra of Luthier that brings the driver."""
-    now: sa.TextClause
-    """Selects the clock: seconds since the epoch."""
+    now: sa.ColumnElement[float]
+    """The clock: seconds since the epoch. In a statement that locks a row, it is read when the lock is there."""
     looking: Mapping[str, Any]
     """Options under which one statement takes the fewest round trips."""
     atomic_schema: bool
@@ -91,6 +91,7 @@ class ServerDatabase:
         self.place = place(url)
         self.atomic_schema = server.atomic_schema
         self._server = server
+        self.locking: sa.Executable = tables.LOCKED_STUDY.add_columns(server.now.label("now"))
         full = url.set(query={**server.options(timeout), **url.query})
         try:
             self._engine = sa.create_engine(
@@ -140,7 +141,11 @@ class ServerDatabase:
 
     def now(self, connection: sa.Connection) -> float:
         """The clock, inside a transaction."""
-        return float(connection.execute(self._server.now).scalar_one())
+        return float(connection.execute(sa.select(self._server.now)).scalar_one())
+
+    def time_of(self, row: Any) -> float:
+        """The clock, as a study was locked."""
+        return float(row.now)
 
     def new_study_id(self, _connection: sa.Connection) -> Mapping[str, int]:
         """Nothing to add: a server gives no id twice."""

@@ -101,7 +101,7 @@ class SqlStore:
                 raise StudyExists(f"{self._place} has a study {study.name!r} already: load it, or choose another name")
             tried.append(study.name)
             connection.execute(sql.ADD_STUDY, {**row, **self._database.new_study_id(connection)})
-            locked = LockedStudy.find(connection, study.name, self._place)
+            locked = LockedStudy.find(connection, study.name, self._database)
             locked.set_parameters(connection, domains)
             locked.load(connection, new)
 
@@ -132,7 +132,7 @@ class SqlStore:
 
         def work(connection: sa.Connection) -> None:
             try:
-                study = LockedStudy.find(connection, name, self._place)
+                study = LockedStudy.find(connection, name, self._database)
             except StudyNotFound:
                 if tried:
                     return
@@ -191,8 +191,7 @@ class SqlStore:
             row = connection.execute(sql.BY_ENQUEUE_CLIENT, {"study": study.id, "client": client}).first()
             if row is not None:
                 return record(row)
-            now = self._database.now(connection)
-            new = TrialRecord(study.trials, TrialState.WAITING, dict(params), attrs=attrs, created=now)
+            new = TrialRecord(study.trials, TrialState.WAITING, dict(params), attrs=attrs, created=study.now)
             study.add(connection, new, enqueue_client=client)
             return new
 
@@ -202,18 +201,17 @@ class SqlStore:
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:
         """Start a trial and own it; see `Store.ask`."""
-        start = self._start(owner, client, lease, proposal)
-        return self._change(name, lambda connection, study: start(connection, study, self._database.now(connection)))
+        return self._change(name, self._start(owner, client, lease, proposal))
 
     def _start(
         self, owner: str, client: str, lease: float | None, proposal: Proposal | None
-    ) -> Callable[[sa.Connection, LockedStudy, float], TrialRecord]:
-        """What starts a trial in a transaction, at a time."""
+    ) -> Callable[[sa.Connection, LockedStudy], TrialRecord]:
+        """What starts a trial in a transaction."""
         token = change.new_token()
         look = sql.BY_ASK_CLIENT if change.leaves_the_queue(proposal) else sql.BY_ASK_CLIENT_OR_WAITING
 
-        def start(connection: sa.Connection, study: LockedStudy, now: float) -> TrialRecord:
-            ends = None if lease is None else now + lease
+        def start(connection: sa.Connection, study: LockedStudy) -> TrialRecord:
+            now, ends = study.now, None if lease is None else study.now + lease
             row = connection.execute(look, {"study": study.id, "client": client}).first()
             if row is None:
                 new = change.new_running(study.trials, proposal, owner, token, now)
@@ -249,7 +247,7 @@ class SqlStore:
             if new is not old:
                 study.put(connection, new, old, row)
             if lease is not None:
-                study.renew_lease(connection, number, self._database.now(connection) + lease)
+                study.renew_lease(connection, number, study.now + lease)
 
         self._change(name, work)
 
@@ -268,7 +266,7 @@ class SqlStore:
         """Finish a RUNNING trial; see `Store.tell`. It is on the disk when this returns."""
         attrs, note = attrs and as_json(attrs), note and as_json(note)
         told = self._told(number, token, result, params=params, reports=reports, attrs=attrs, note=note)
-        return self._change(name, lambda connection, study: told(connection, study, self._database.now(connection)))
+        return self._change(name, told)
 
     def tell_and_ask(
         self,
@@ -287,25 +285,20 @@ class SqlStore:
         """Finish a RUNNING trial and start another; see `Store.tell_and_ask`."""
         told = self._told(number, token, result, params=params, reports=reports)
         start = self._start(owner, client, lease, proposal)
-
-        def work(connection: sa.Connection, study: LockedStudy) -> tuple[TrialRecord, TrialRecord]:
-            now = self._database.now(connection)
-            return told(connection, study, now), start(connection, study, now)
-
-        return self._change(name, work)
+        return self._change(name, lambda connection, study: (told(connection, study), start(connection, study)))
 
     def _told(
         self, number: int, token: str | None, result: Result, **more: Any
-    ) -> Callable[[sa.Connection, LockedStudy, float], TrialRecord]:
-        """What finishes a trial in a transaction, at a time; done again after a commit that was not answered, it finds
+    ) -> Callable[[sa.Connection, LockedStudy], TrialRecord]:
+        """What finishes a trial in a transaction; done again after a commit that was not answered, it finds
         its own."""
         tried: list[float | None] = []
 
-        def told(connection: sa.Connection, study: LockedStudy, now: float) -> TrialRecord:
+        def told(connection: sa.Connection, study: LockedStudy) -> TrialRecord:
             row, old = study.trial(connection, number)
             if old.finished in tried:
                 return old
-            new = change.told(old, token, result, objectives=study.objectives, now=now, **more)
+            new = change.told(old, token, result, objectives=study.objectives, now=study.now, **more)
             if new is not old:
                 tried.append(new.finished)
                 study.put(connection, new, old, row)
@@ -345,7 +338,7 @@ class SqlStore:
 
         def work(connection: sa.Connection, study: LockedStudy) -> bool:
             row, old = study.trial(connection, number)
-            new = changed(old, self._database.now(connection))
+            new = changed(old, study.now)
             if new is old:
                 return old in tried
             tried.append(new)
@@ -369,7 +362,7 @@ class SqlStore:
         """What `work` returns, in a transaction that holds the study; it may run more than once."""
 
         def locked(connection: sa.Connection) -> T:
-            study = LockedStudy.find(connection, name, self._place)
+            study = LockedStudy.find(connection, name, self._database)
             result = work(connection, study)
             study.save(connection)
             return result
