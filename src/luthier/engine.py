@@ -30,6 +30,7 @@ from .errors import (
     TrialNotFound,
     TrialNotRunning,
 )
+from .garbage import no_garbage_collection
 from .held import SAVE_SECONDS, HeldTrials
 from .history import History
 from .live import Trial, check_json
@@ -90,7 +91,8 @@ class Engine:
         self.held = HeldTrials(store, study.name, self._lease)
         self._become_this_process()
         _engines.add(self)
-        self.sync()
+        with no_garbage_collection():  # there may be much
+            self.sync()
 
     def _become_this_process(self) -> None:
         """What is a process's own; in a forked child, the parent goes on holding what was running."""

@@ -71,6 +71,18 @@ def test_goes_through_a_small_space_once():
     assert space.check(again) == again
 
 
+def test_leaves_a_plateau():
+    """A table of trainings, of which a configuration gets the nearest."""
+    rng = np.random.default_rng(5)
+    table = rng.random((200, 6))
+    losses = np.sin(table @ rng.standard_normal(6) * 3)
+    space = Space({f"x{i}": Float(0, 1) for i in range(6)})
+    for seed in range(2):
+        found = search(space, lambda c: losses[np.argmin(((table - list(c.values())) ** 2).sum(axis=1))], 60, seed=seed)
+        assert np.count_nonzero(found.losses == found.losses.min()) <= 15
+        assert len(np.unique(found.losses)) >= 30
+
+
 def test_learns_a_constraint():
     space = Space({"x": Float(0, 1), "y": Float(0, 1)})
     history = search(space, lambda c: c["x"] + c["y"], 30, constraint=lambda c: 0.7 - c["x"])

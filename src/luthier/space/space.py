@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -275,9 +276,12 @@ class Space:
             SpaceError: an unknown choice.
         """
         X = np.full((len(configurations), len(self)), np.nan)
-        names, columns, low, width = self._lines
+        names, get_all, columns, low, width = self._lines
         if names:
-            values = [[c.get(name, np.nan) for name in names] for c in configurations]
+            try:
+                values = list(map(get_all, configurations))
+            except KeyError:  # somewhere, some are inactive
+                values = [[c.get(name, np.nan) for name in names] for c in configurations]
             X[:, columns] = np.array(values, dtype=np.float64).reshape(-1, len(names)) / width - low / width
         for j, name, domain in self._not_lines:
             rows = [i for i, c in enumerate(configurations) if name in c]
@@ -286,8 +290,10 @@ class Space:
         return X
 
     @cached_property
-    def _lines(self) -> tuple[tuple[str, ...], slice | list[int], Floats, Floats]:
-        """Continua on a linear scale, which are encoded at once: names, columns, lower bounds, widths."""
+    def _lines(
+        self,
+    ) -> tuple[tuple[str, ...], Callable[[Mapping[str, Label]], Any], slice | list[int], Floats, Floats]:
+        """Continua on a linear scale, which are encoded at once: names, their getter, columns, lower bounds, widths."""
         found = [
             (name, j, domain.low, domain.high - domain.low)
             for j, (name, domain) in enumerate(self.parameters.items())
@@ -296,7 +302,8 @@ class Space:
         columns = [j for _, j, _, _ in found]
         everywhere: slice | list[int] = slice(None) if len(found) == len(self) else columns
         low, width = (np.array([x[k] for x in found], dtype=np.float64) for k in (2, 3))
-        return tuple(x[0] for x in found), everywhere, low, width
+        names = tuple(x[0] for x in found)
+        return names, itemgetter(*(names or ("",))), everywhere, low, width
 
     @cached_property
     def _not_lines(self) -> tuple[tuple[int, str, Domain], ...]:

@@ -24,6 +24,7 @@ from .warp import FAIL, Observations, chebyshev, constraint_targets, observation
 _INCUMBENTS = 5
 _DRAWS = 4  # of hyperparameters, besides their optimum, over which the acquisition is averaged
 _AVERAGED = 200  # observations up to which that is done: a draw costs the cube of their number
+_PLATEAU = 0.2  # by how much more to improve, in standard deviations, for each further trial of the best value
 _PENDING = 100  # running trials that are believed; beyond, the latest
 
 
@@ -33,6 +34,8 @@ class GPSampler:
     The strongest sampler for up to a few hundred trials. All kinds of parameters and conditions live in one
     kernel; running trials count as observed at their predicted value; constraints and failures have processes
     of their own. Pruned trials count with their last value, but never as better than the median of complete ones.
+    Where several trials have the very same best value, they lie on a plateau: then more than a small improvement is
+    looked for, which leads elsewhere.
     For two to four objectives it is the log expected hypervolume improvement; more are scalarised at random
     (ParEGO), anew for every suggestion.
 
@@ -99,7 +102,8 @@ class GPSampler:
         posteriors = [condition(embedding, t, F, y) for t in thetas]
         means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
         order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
-        objectives = [(p, float(m.min())) for p, m in zip(posteriors, means, strict=True)]
+        margin = _PLATEAU * (np.count_nonzero(y[good] == y[good].min()) - 1)
+        objectives = [(p, float(m.min()) - margin) for p, m in zip(posteriors, means, strict=True)]
         return Acquisition(objectives, constraints), seen.X[chosen][order]
 
     def _objective(

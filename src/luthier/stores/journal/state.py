@@ -15,12 +15,12 @@ too, the store's clock.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from ...errors import StorageError
+from ...garbage import no_garbage_collection
 from ...trial import TrialRecord, TrialState
 from ..codec import many_from_json
 from ..protocol import StudyRecord
@@ -41,7 +41,7 @@ class JournalState(StoreState):
 
     def apply(self, texts: list[str]) -> None:
         """Take in the texts of some entries."""
-        with _no_garbage() if len(texts) > _BATCH else nullcontext():
+        with no_garbage_collection() if len(texts) > _BATCH else nullcontext():
             for i in range(0, len(texts), _BATCH):
                 for entry in many_from_json(texts[i : i + _BATCH]):
                     self.apply_entry(entry)
@@ -92,18 +92,6 @@ def _entries(study: StudyState) -> Iterator[Entry]:
     for number, revision in study.changed.items():
         change = Change(study.trials[number], asked_by.get(number), enqueued_by.get(number), study.leases.get(number))
         yield trial_entry(study.record.name, change, revision)
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Collect no garbage while much is made that stays: looking through it again and again doubles the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def new_study_entry(record: StudyRecord, first: int, trials: Sequence[TrialRecord] = ()) -> Entry:
