@@ -185,6 +185,20 @@ def test_a_result_of_a_trial_that_another_has_now_is_dropped_and_the_run_goes_on
     assert [r.getMessage().endswith("(result dropped; 1 so far in this run)") for r in caplog.records] == [True]
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_trial_that_somebody_told_otherwise_stays_so_and_the_run_goes_on(caplog, tmp_path, stored):
+    def objective(trial):
+        if trial.number == 1:
+            study.tell(1, state=FAIL, error="given up by hand")
+        return square(trial)
+
+    study = make(storage=tmp_path / "s.db" if stored else None)
+    study.optimize(objective, n_trials=3)
+    study.close()
+    assert states(study) == [COMPLETE, FAIL, COMPLETE, COMPLETE] and study.trials[1].error == "given up by hand"
+    assert ["trial 1 was told FAIL" in r.getMessage() for r in caplog.records] == [True]
+
+
 # -- tell and ask in one
 
 

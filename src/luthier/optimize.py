@@ -12,7 +12,7 @@ import numpy as np
 
 from .abandoned import Abandoned
 from .engine import Engine
-from .errors import LeaseLost, SearchSpaceExhausted, StorageError
+from .errors import ConflictingTell, LeaseLost, SearchSpaceExhausted, StorageError
 from .executors import Executor, Outcome
 from .executors.ctrl_c import CtrlC
 from .live import Session, Trial
@@ -139,7 +139,11 @@ class Optimization:
                     if error is None and not self._enough():
                         try:
                             _, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
-                        except (LeaseLost, SearchSpaceExhausted):  # one after the other, they say what is to be done
+                        except (
+                            LeaseLost,
+                            ConflictingTell,
+                            SearchSpaceExhausted,
+                        ):  # one after the other, they say what is to be done
                             pass
                         else:
                             self._running.pop(trial.token, None)
@@ -150,7 +154,7 @@ class Optimization:
     def done(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study; raise what the objective raised unless it is to be caught.
 
-        A result of a trial that was given to another owner is dropped: the run goes on.
+        A result of a trial that another owner has, or that somebody told otherwise, is dropped: the run goes on.
         """
         with self._lock:
             with self._ctrl_c.held():
@@ -170,14 +174,14 @@ class Optimization:
         result, error = self._result(trial, outcome)
         try:
             record = self._engine.tell(trial.number, trial.token, result, outcome.params)
-        except LeaseLost as lost:
+        except (LeaseLost, ConflictingTell) as lost:
             self._drop(lost)
             error = None
         self._running.pop(trial.token, None)
         return record, error
 
-    def _drop(self, lost: LeaseLost) -> None:
-        """The trial is another's: it does not count as started here."""
+    def _drop(self, lost: LeaseLost | ConflictingTell) -> None:
+        """The trial is another's, or somebody told it otherwise: it does not count as started here."""
         self._started -= 1
         self._dropped += 1
         _warn("%s (result dropped; %d so far in this run)", lost, self._dropped)

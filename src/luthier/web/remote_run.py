@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
-from ..errors import LeaseLost, SearchSpaceExhausted
+from ..errors import ConflictingTell, LeaseLost, SearchSpaceExhausted
 from ..executors import Executor, Outcome
 from ..live import Session, Trial
 from ..progress import Progress, progress_bar
@@ -141,7 +141,7 @@ class RemoteRun:
         """Tell the study; raise what the objective raised unless it is to be caught."""
         try:
             record = self._study.finish(trial, outcome)
-        except LeaseLost as lost:
+        except (LeaseLost, ConflictingTell) as lost:
             self._drop(lost)
             return
         except self._catch:
@@ -178,8 +178,8 @@ class RemoteRun:
         with self._counting:
             self._started -= 1
 
-    def _drop(self, lost: LeaseLost) -> None:
-        """The trial is another's: it does not count as started here."""
+    def _drop(self, lost: LeaseLost | ConflictingTell) -> None:
+        """The trial is another's, or somebody told it otherwise: it does not count as started here."""
         self._count_off()
         _log.warning("%s (result dropped)", lost)
 
