@@ -28,13 +28,14 @@ def test_who_is_asked_depends_on_the_number_of_trials(n, other):
     assert ask(AutoSampler(), history) == ask(other(), history)
 
 
-def test_spaces_with_very_many_parameters_go_to_tpe():
-    history = history_of(Space({f"x{i}": Float(0, 1) for i in range(51)}), 20)
-    assert ask(AutoSampler(), history) == ask(TPESampler(), history)
+@pytest.mark.parametrize(("parameters", "other"), [(200, GPSampler), (201, TPESampler)])
+def test_spaces_with_very_many_parameters_go_to_tpe(parameters, other):
+    history = history_of(Space({f"x{i}": Float(0, 1) for i in range(parameters)}), 20)
+    assert ask(AutoSampler(), history) == ask(other(), history)
 
 
 def test_the_initial_design_is_the_same_on_both_sides():
-    space = Space({f"x{i}": Float(0, 1) for i in range(60)})
+    space = Space({f"x{i}": Float(0, 1) for i in range(201)})
     assert ask(AutoSampler(), History(space)) == ask(GPSampler(), History(space))
 
 
