@@ -93,6 +93,13 @@ def test_choices_that_are_objects(create: Callable[..., RemoteStudy]) -> None:
         RemoteStudy(study._calls, "s", SPACE)
 
 
+def test_fixed_values_leave_the_queue_alone(create: Callable[..., RemoteStudy]) -> None:
+    study = create()
+    study.enqueue_trial({"x": 0.25})
+    assert study.ask({"x": 0.5}).params["x"] == 0.5
+    assert study.ask().params["x"] == 0.25
+
+
 def test_fixed_values_come_with_the_trial(create: Callable[..., RemoteStudy]) -> None:
     study = create()
     trial = study.ask({"x": 0.5})
