@@ -1,4 +1,4 @@
-"""no_garbage_collection: while much is made that stays, looking through it again and again doubles the time."""
+"""no_garbage_collection: while much is made that stays, looking through it again and again takes time."""
 
 from __future__ import annotations
 

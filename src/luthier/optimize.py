@@ -128,28 +128,27 @@ class Optimization:
         What took longer is told before anything else, and where somebody is to hear of it, before the next starts.
         """
         with self._lock:
-            if (
-                self._engine.lease is not None
-                and not self._callbacks
-                and self._engine.held.ran_for(trial) < _SHORT_SECONDS
-            ):
-                with self._ctrl_c.held():
-                    result, error = self._result(trial, outcome)
-                    self._abandoned.take_expired(self._max_retries)
-                    if error is None and not self._enough():
-                        try:
-                            _, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
-                        except (
-                            LeaseLost,
-                            ConflictingTell,
-                            SearchSpaceExhausted,
-                        ):  # one after the other, they say what is to be done
-                            pass
-                        else:
-                            self._running.pop(trial.token, None)
-                            return self._count(new)
+            new = self._in_one(trial, outcome)
+            if new is not None:
+                return new
             self.done(trial, outcome)
             return self.next()
+
+    def _in_one(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """The next trial, if this one could be told with the question for it; else nothing was done."""
+        if self._engine.lease is None or self._callbacks or self._engine.held.ran_for(trial) >= _SHORT_SECONDS:
+            return None
+        with self._ctrl_c.held():
+            result, error = self._result(trial, outcome)
+            self._abandoned.take_expired(self._max_retries)
+            if error is not None or self._enough():
+                return None
+            try:
+                _, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
+            except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
+                return None  # one after the other, they say what is to be done
+            self._running.pop(trial.token, None)
+            return self._count(new)
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study; raise what the objective raised unless it is to be caught.
