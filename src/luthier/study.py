@@ -18,7 +18,7 @@ from .history import Direction, History
 from .live import Trial, check_json, check_values, finite_numbers
 from .optimize import Optimization
 from .pareto import non_dominated
-from .samplers import AutoSampler, Sampler
+from .samplers import AutoSampler, Sampler, expected_order
 from .schedulers import Scheduler
 from .space import Space
 from .stores import Result, Store, StudyRecord, open_store
@@ -110,14 +110,33 @@ class Study:
         Raises:
             ValueError: there is none yet, or the study has several objectives.
         """
+        history = self._with_a_result()
+        candidates = np.flatnonzero(history.is_complete & history.feasible)
+        best = candidates[np.argmin(history.losses[candidates, 0])]
+        return history.records[int(best)]
+
+    @property
+    def recommended_trial(self) -> TrialRecord:
+        """The complete, feasible trial that is expected to be best when it runs again.
+
+        The best value of a noisy search is a lucky one. Here a value counts for three tenths, and what a Gaussian
+        process makes of all trials for the rest; without noise it is nearly always `best_trial`. An answer takes
+        some tens of milliseconds at 100 trials. To know rather than expect, run the best again:
+        `luthier.confirm.rerun`.
+
+        Raises:
+            ValueError: there is none yet, or the study has several objectives.
+        """
+        history = self._with_a_result()
+        return history.records[int(expected_order(history)[0])]
+
+    def _with_a_result(self) -> History:
         if len(self.directions) != 1:
             raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .best_trials")
         history = self.history
-        candidates = np.flatnonzero(history.is_complete & history.feasible)
-        if len(candidates) == 0:
+        if not (history.is_complete & history.feasible).any():
             raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
-        best = candidates[np.argmin(history.losses[candidates, 0])]
-        return history.records[int(best)]
+        return history
 
     @property
     def best_trials(self) -> list[TrialRecord]:

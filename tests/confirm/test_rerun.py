@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from luthier.confirm import Candidate, Confirmation, Run, best_trials, choose, rerun, validation_optimism
+from luthier.confirm import Candidate, Confirmation, Run, best_trials, choose, plan_reruns, rerun, validation_optimism
 from luthier.errors import DataError
 from luthier.history import History
 from luthier.space import Choice, Float, Space
@@ -42,6 +42,23 @@ def test_best_trials_are_complete_feasible_and_distinct():
     assert [t.number for t in best_trials(h)] == [2, 6, 0]
     up = history((0.1, 3.0), (0.2, 1.0), direction="maximize")
     assert [t.number for t in best_trials(up)] == [0, 1]
+
+
+def noisy(lucky):
+    """Values around (x - 0.3)², and a last one that is the best by far where the rest is bad."""
+    rng = np.random.default_rng(0)
+    rows = [(x, (x - 0.3) ** 2 + 0.1 * rng.standard_normal()) for x in rng.random(120)]
+    return history(*rows, (0.95, lucky))
+
+
+def test_what_is_expected_to_be_best_runs_again_and_the_best_value_with_it():
+    h = noisy(-0.3)
+    away = {t.number: abs(t.params["x"] - 0.3) for t in h.records}
+    numbers = [n for n, _, _ in plan_reruns(h, top=5).entries]
+    observed = [t.number for t in best_trials(h)[:5]]
+    assert len(numbers) == 5 and 120 in numbers and observed[0] == 120
+    assert sum(away[n] for n in numbers) < 0.9 * sum(away[n] for n in observed)
+    assert [n for n, _, _ in plan_reruns(h, top=1).entries] == [120]
 
 
 def test_the_top_runs_again_on_the_same_fresh_seeds():

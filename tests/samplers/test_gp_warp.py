@@ -47,6 +47,12 @@ def test_one_value_apart_from_many_that_are_the_same():
     assert y[9] > y[0] + 1
 
 
+@pytest.mark.parametrize("huge", [1e15, 1e30, 1e300])
+def test_one_huge_value_leaves_the_others_apart(huge):
+    y = complete([huge, *range(7)])
+    assert (np.diff(y[1:5]) > 0.1).all() and y[0] == y.max()
+
+
 def test_a_failure_is_worse_than_the_worst():
     states = np.array([COMPLETE, COMPLETE, COMPLETE, FAIL], dtype=np.int8)
     y = targets(np.array([1.0, 2.0, 3.0, np.nan]), states)

@@ -62,6 +62,8 @@ def test_optimize_reports_prunes_and_ends_as_a_study_does(serve: Callable[..., A
     assert study.best_params == dict(study.best_trial.params)
     with closing(connect(server.url, TOKEN, "s/../ä")) as other:
         assert other.best_trial == study.best_trial
+        local = lt.load_study("s/../ä", storage=tmp_path / "s.db")
+        assert other.recommended_trial.params == local.recommended_trial.params
     assert lt.load_study("s/../ä", storage=tmp_path / "s.db").best_value == study.best_value
     study.close()
 
@@ -85,6 +87,8 @@ def test_errors_come_over_as_what_they_were(serve: Callable[..., Any], tmp_path:
     study = create_study(server.url, TOKEN, "s", space=SPACE, sampler="random")
     with pytest.raises(ValueError, match="no best one"):
         _ = study.best_trial
+    with pytest.raises(ValueError, match="no best one"):
+        _ = study.recommended_trial
     with pytest.raises(StudyExists):
         create_study(server.url, TOKEN, "s", space=SPACE)
     with pytest.raises(StudyNotFound):

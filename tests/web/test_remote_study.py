@@ -118,7 +118,7 @@ def test_several_objectives_have_no_best_trial(create: Callable[..., RemoteStudy
     study = create(directions=["minimize", "maximize"])
     study.optimize(lambda t: (t.suggest_float("x", -1, 1), t.params["k"]), 5)
     assert {len(t.values or ()) for t in study.best_trials} == {2}
-    for name in ("best_trial", "best_params", "best_value", "direction"):
+    for name in ("best_trial", "recommended_trial", "best_params", "best_value", "direction"):
         with pytest.raises(ValueError, match="2 objectives"):
             getattr(study, name)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..history import Direction, History
+from ..samplers import expected_order
 from ..trial import Configuration, Label, TrialRecord
 from .intervals import Interval, number_from_json, number_to_json, standard_error, t_interval
 
@@ -164,11 +165,23 @@ def best_trials(history: History, objective: int = 0) -> list[TrialRecord]:
     losses = history.losses[:, objective]
     good = history.is_complete & history.feasible & np.isfinite(losses)
     rows = np.flatnonzero(good)
-    ordered = (history.records[i] for i in rows[np.argsort(losses[rows], kind="stable")])
+    return _distinct(history, rows[np.argsort(losses[rows], kind="stable")])
+
+
+def _distinct(history: History, rows: Iterable[int]) -> list[TrialRecord]:
     first: dict[str, TrialRecord] = {}
-    for record in ordered:
+    for row in rows:
+        record = history.records[row]
         first.setdefault(_key(record.params), record)
     return list(first.values())
+
+
+def _leaders(history: History, top: int) -> list[TrialRecord]:
+    """The distinct trials that are expected to be best, and the best of all whatever is expected of it."""
+    observed = best_trials(history)
+    known = {_key(t.params): t for t in observed}  # of equal configurations the luckiest, as everywhere
+    expected = [known[_key(t.params)] for t in _distinct(history, expected_order(history))][:top]
+    return expected if not observed or observed[0] in expected else [*expected[:-1], observed[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +221,7 @@ def plan_reruns(history: History, top: int = 5, seeds: int | Sequence[int] = 3, 
     if not trials:
         raise DataError("the study has no complete and feasible trial to run again: run more trials first")
     entries: list[tuple[int | None, Configuration, float]] = [
-        (t.number, dict(t.params), t.values[0]) for t in trials[:top] if t.values
+        (t.number, dict(t.params), t.values[0]) for t in _leaders(history, top) if t.values
     ]
     if include_default:
         default = history.space.defaults()

@@ -2,6 +2,7 @@
 
 from .auto import AutoSampler as AutoSampler
 from .gp import GPSampler as GPSampler
+from .gp import expected_order as expected_order
 from .grid import GridSampler as GridSampler
 from .protocol import Sampler as Sampler
 from .qmc import QMCSampler as QMCSampler

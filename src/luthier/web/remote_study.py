@@ -15,6 +15,7 @@ from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import Direction, History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
+from ..samplers import expected_order
 from ..space import Domain, Space, domain_from_json, domain_to_json
 from ..space.growing import GrowingSpace
 from ..trial import Configuration, Label, TrialRecord, TrialState
@@ -165,6 +166,14 @@ class RemoteStudy:
         if not best:
             raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
         return best[0]
+
+    @property
+    def recommended_trial(self) -> TrialRecord:
+        """The trial that is expected to be best when it runs again; errors as for `best_trial`."""
+        self._one_objective("best_trials")
+        history = self.history
+        order = expected_order(history)
+        return history.records[int(order[0])] if len(order) else self.best_trial  # which says that there is none
 
     @property
     def best_params(self) -> dict[str, Any]:

@@ -34,12 +34,13 @@ def refit_sizes(n: int) -> list[int]:
     return sizes
 
 
-def active(y: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Indices of at most ACTIVE observations: the best half, and of the rest the latest."""
-    if len(y) <= ACTIVE:
+def active(y: Floats, most: int | None = None) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Indices of at most so many observations (ACTIVE): the best half, and of the rest the latest."""
+    most = ACTIVE if most is None else most
+    if len(y) <= most:
         return np.arange(len(y))
-    best = np.argsort(y, kind="stable")[: ACTIVE // 2]
-    rest = np.setdiff1d(np.arange(len(y)), best)[-(ACTIVE - len(best)) :]
+    best = np.argsort(y, kind="stable")[: most // 2]
+    rest = np.setdiff1d(np.arange(len(y)), best)[-(most - len(best)) :]
     return np.sort(np.concatenate([best, rest]))
 
 

@@ -24,12 +24,14 @@ class Observations:
         losses: (n, m) less is better; a pruned trial's last value; NaN for a failure.
         states: (n,) values of TrialState.
         constraints: (n, c) feasible at <= 0; NaN where none was given.
+        rows: (n,) where they are in the history.
     """
 
     X: Floats
     losses: Floats
     states: NDArray[np.int8]
     constraints: Floats
+    rows: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.X)
@@ -55,7 +57,8 @@ def observations(history: History) -> Observations:
     losses[states == FAIL] = np.nan
     usable = (states == COMPLETE) | (states == FAIL) | ((states == PRUNED) & known)
     usable &= ~np.isnan(history.X).all(axis=1)
-    return Observations(history.X[usable], losses[usable], states[usable], history.constraints[usable])
+    rows = np.flatnonzero(usable)
+    return Observations(history.X[rows], losses[rows], states[rows], history.constraints[rows], rows)
 
 
 def targets(losses: Floats, states: NDArray[np.int8]) -> Floats:
@@ -92,7 +95,9 @@ def rank_beyond(y: Floats, cut: float, share: float) -> Floats:
     from scipy.special import ndtri
 
     better, start = y <= cut, float(ndtri(share))
-    spread = float(np.sqrt(np.mean((y[better] - cut) ** 2) / (1.0 + start**2)))
+    below = cut - y[better]
+    size = float(below.max(initial=0.0)) or 1.0  # beside a huge value their squares would be zero
+    spread = size * float(np.sqrt(np.mean((below / size) ** 2) / (1.0 + start**2)))
     values, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - 0.5 * (counts - 1) - 0.5)[inverse]  # 0.5 ... n - 0.5, ties share theirs
     if spread == 0.0:
@@ -103,8 +108,11 @@ def rank_beyond(y: Floats, cut: float, share: float) -> Floats:
 def standardised(y: Floats) -> Floats:
     """Mean 0 and standard deviation 1; all zero where there is no spread."""
     centred = y - y.mean()
-    sd = float(centred.std())
-    return centred / sd if sd > 1e-12 * max(1.0, float(np.abs(y).max())) else np.zeros_like(y)
+    size = float(np.abs(centred).max())
+    if size <= 1e-12 * float(np.abs(y).max()):
+        return np.zeros_like(y)
+    centred /= size
+    return np.asarray(centred / centred.std())
 
 
 def constraint_targets(c: Floats) -> tuple[Floats, float]:
