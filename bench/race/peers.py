@@ -33,6 +33,12 @@ class Adapter(Protocol):
         """The loss; NaN for a trial that failed."""
 
 
+class Recommending(Adapter, Protocol):
+    """A tuner that has an answer of its own to "which one now?"; of others the best observed is taken."""
+
+    def recommend(self) -> dict[str, Any]: ...
+
+
 class Peer(Protocol):
     """A tuner as the race sees it; `seconds` is the processor time it has spent so far."""
 
@@ -41,6 +47,9 @@ class Peer(Protocol):
     def ask(self) -> dict[str, Any]: ...
 
     def tell(self, config: Mapping[str, Any], loss: float) -> None: ...
+
+    def recommend(self) -> dict[str, Any] | None:
+        """The configuration that the tuner itself holds for the best by now; None where it has no such answer."""
 
     def close(self) -> None: ...
 
@@ -172,9 +181,16 @@ class _Local:
         start = time.process_time()
         raw = self._adapter.ask()
         self.seconds += time.process_time() - start
-        if self._parameters is None:
-            return raw
-        return labelled(self._parameters, cleaned(self._parameters, raw))
+        return self._labelled(raw)
+
+    def recommend(self) -> dict[str, Any] | None:
+        if not hasattr(self._adapter, "recommend"):
+            return None
+        adapter: Recommending = self._adapter
+        return self._labelled(adapter.recommend())
+
+    def _labelled(self, raw: dict[str, Any]) -> dict[str, Any]:
+        return raw if self._parameters is None else labelled(self._parameters, cleaned(self._parameters, raw))
 
     def tell(self, config: Mapping[str, Any], loss: float) -> None:  # noqa: ARG002
         start = time.process_time()
@@ -223,6 +239,10 @@ class _Remote:
     def tell(self, config: Mapping[str, Any], loss: float) -> None:  # noqa: ARG002
         self._call({"loss": None if loss != loss else loss})
 
+    def recommend(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self._call({"recommend": True})["config"]
+        return found
+
     def _stop(self) -> None:
         """Let the child end; kill it if it does not."""
         assert self._child.stdin is not None
@@ -254,6 +274,8 @@ def _serve(name: str, requests: IO[str], replies: IO[str]) -> None:
         request = json.loads(line)
         if "ask" in request:
             reply = {"config": peer.ask()}
+        elif "recommend" in request:
+            reply = {"config": peer.recommend()}
         else:
             peer.tell({}, float("nan") if request["loss"] is None else request["loss"])
             reply = {}

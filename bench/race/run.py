@@ -21,14 +21,16 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def race(problem: Problem, peer_name: str, seed: int, trials: int) -> Line:
-    """One run. The incumbent is the best observed so far, for everybody; its true regret is what counts.
+    """One run. The incumbent is the one that the tuner recommends, or else the best observed; its true regret counts.
 
     Returns:
-        regret: of the incumbent after each trial (1 before the first success); loss: as observed, null for a failure;
+        regret: of the incumbent after each trial (1 before the first success); observed: of the best observed;
+        loss: as observed, null for a failure;
         seconds: processor time the peer took to suggest and be told, per trial; wall: of the whole run.
     """
     began = time.perf_counter()
     regrets: list[float] = []
+    observed: list[float] = []
     losses: list[float | None] = []
     seconds: list[float] = []
     best, regret = np.inf, 1.0
@@ -42,13 +44,15 @@ def race(problem: Problem, peer_name: str, seed: int, trials: int) -> Line:
             peer.tell(config, loss)
             if loss < best:
                 best, regret = loss, problem.regret(config)
-            regrets.append(round(regret, 9))
+            recommended = peer.recommend() if best < np.inf else None
+            observed.append(round(regret, 9))
+            regrets.append(round(regret if recommended is None else problem.regret(recommended), 9))
             losses.append(None if loss != loss else loss)
             seconds.append(round(peer.seconds - before, 6))
     finally:
         peer.close()
     wall = round(time.perf_counter() - began, 3)
-    return {"regret": regrets, "loss": losses, "seconds": seconds, "wall": wall}
+    return {"regret": regrets, "observed": observed, "loss": losses, "seconds": seconds, "wall": wall}
 
 
 def _work(problem: str, data: Path, peer: str, seed: int, trials: int) -> Line:

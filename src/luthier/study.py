@@ -119,8 +119,8 @@ class Study:
     def recommended_trial(self) -> TrialRecord:
         """The complete, feasible trial that is expected to be best when it runs again.
 
-        The best value of a noisy search is a lucky one. Here a value counts for three tenths, and what a Gaussian
-        process makes of all trials for the rest; without noise it is nearly always `best_trial`. An answer takes
+        The best value of a noisy search is a lucky one. Here a value counts for half, and what a Gaussian process
+        makes of all trials for the rest; without noise it is nearly always `best_trial`. An answer takes
         some tens of milliseconds at 100 trials. To know rather than expect, run the best again:
         `luthier.confirm.rerun`.
 

@@ -51,3 +51,6 @@ class Ax:
     def tell(self, loss: float) -> None:
         for index, value in self._finite(self._index, loss):
             self._client.complete_trial(trial_index=index, raw_data={"loss": value})
+
+    def recommend(self) -> Raw:
+        return dict(self._client.get_best_parameterization()[0])

@@ -30,6 +30,9 @@ class Luthier:
     def tell(self, loss: float) -> None:
         self._study.tell(self._trial, loss)
 
+    def recommend(self) -> dict[str, Any]:
+        return dict(self._study.recommended_trial.params)
+
 
 class Uniform:
     """Independent uniform points of the space; no tuner at all."""

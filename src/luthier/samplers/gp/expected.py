@@ -15,7 +15,7 @@ from .schedule import active
 from .threads import one_thread
 from .warp import Observations, observations, targets
 
-_REAL = 0.3  # of what a value differs from its model: a configuration has quirks of its own, the rest is luck
+_REAL = 0.5  # of what a value differs from its model: a configuration has quirks of its own, the rest is luck
 _ITERATIONS = 60
 _MOST = 200  # trials that the model takes, so that an answer costs less than half a second
 
@@ -23,7 +23,7 @@ _MOST = 200  # trials that the model takes, so that an answer costs less than ha
 def expected_order(history: History) -> NDArray[np.intp]:
     """Rows of the history's complete, feasible trials, the one that is expected to be best first.
 
-    A value counts for 0.3, what a Gaussian process makes of all trials for the rest: a value that its
+    A value counts for half, what a Gaussian process makes of all trials for the rest: a value that its
     neighbours do not support is pulled towards theirs, and equal configurations share what they showed. Without
     noise the process goes through the values and the order is theirs. See bench/RESULTS.md for what this gains.
 
