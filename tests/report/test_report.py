@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import luthier as lt
-from luthier.confirm import Baseline, Check, Interval, rerun
+from luthier.confirm import Baseline, Check, Interval, check, rerun
 from luthier.history import History
 from luthier.report import machine_facts, write_report
 from luthier.report.blocks import duration
@@ -99,6 +99,15 @@ def test_the_answer_stands_on_top(full, everything):
     assert f"Trial {best.number} reaches accuracy" in answer
     chips = re.search(r'<ul class="params".*?</ul>', full.source, re.S).group(0)
     assert all(name in chips for name in best.params)
+
+
+def test_two_models_that_err_alike_are_said_to_be_the_same(study, everything, tmp_path):
+    right = [i > 2 for i in range(40)]
+    same = check("accuracy", best=right, baseline=right)
+    text = Page(write_report(tmp_path / "same.html", study, **{**everything, "check": same})).source
+    answer = re.search(r'<p class="answer">(.*?)</p>', text, re.S).group(1)
+    assert "the same on every example" in answer and "+0" not in answer
+    assert text.count("the same on every example") == 3 and "0, the same on every example" in text
 
 
 def test_every_trial_is_in_the_table(full, study):

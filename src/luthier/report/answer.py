@@ -111,7 +111,7 @@ def summarize(
     if check is not None:
         cards.append(Card(f"Best, test {check.metric}", shown(check.best.estimate), bounds(check.best)))
         cards.append(Card(f"Baseline, test {check.metric}", shown(check.baseline.estimate), bounds(check.baseline)))
-        cards.append(Card("Difference", signed(check.difference.estimate), bounds(check.difference, sign=True)))
+        cards.append(Card("Difference", signed(check.difference.estimate), spread(check)))
     elif winner is not None:
         label = "Best, re-run" if winner.confirmed else "Best, in the search"
         cards.append(Card(label, shown(winner.score.estimate), bounds(winner.score) or winner.name))
@@ -129,14 +129,17 @@ def summarize(
     return Summary(sentence, params, tuple(cards))
 
 
+SAME = "the same on every example"
+
+
 def interval(x: Interval) -> str:
     """`0.981 [0.974, 0.986]`, or the estimate alone."""
     return f"{shown(x.estimate)} [{shown(x.low)}, {shown(x.high)}]" if x.is_known else shown(x.estimate)
 
 
 def signed(x: float) -> str:
-    """A difference: `+0.012` or `−0.012`."""
-    return f"{x:+.3g}".replace("-", "−")
+    """A difference: `+0.012`, `−0.012` or `0`."""
+    return "0" if x == 0 else f"{x:+.3g}".replace("-", "−")
 
 
 def limits(x: Interval, *, sign: bool = False) -> str:
@@ -150,13 +153,25 @@ def bounds(x: Interval, *, sign: bool = False) -> str:
     return f"{100 * x.level:g} %: {limits(x, sign=sign)}" if x.is_known else ""
 
 
+def spread(check: Check) -> str:
+    """The bounds of a check's difference, or that there is none."""
+    return SAME if _is_same(check) else bounds(check.difference, sign=True)
+
+
 def p_text(p: float) -> str:
     """A p-value as it is written."""
     return "p is unknown" if p != p else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def _is_same(check: Check) -> bool:
+    """Whether both models scored alike on every single example, so that there is nothing to test."""
+    return check.difference.low == check.difference.high == 0
+
+
 def _verdict(check: Check) -> str:
     gap = check.difference
+    if _is_same(check):
+        return SAME
     size = f"{signed(gap.estimate)} [{signed(gap.low)}, {signed(gap.high)}], {p_text(check.p_value)}"
     if check.is_better:
         return f"better by a margin that chance does not explain ({size})"

@@ -25,7 +25,7 @@ from ..plots import (
 from ..plots.theme import shown
 from ..space import Float, Int, Space
 from ..trial import TrialRecord, TrialState
-from .answer import Cost, Winner, bounds, interval, limits, p_text, signed
+from .answer import Cost, Winner, interval, limits, p_text, signed, spread
 from .blocks import Block, Cell, Picture, Table, Text, cell, duration, facts
 
 Details: TypeAlias = str | Mapping[str, object]
@@ -225,7 +225,7 @@ def check_section(check: Check) -> list[Block]:
         "metric": check.metric,
         "baseline": interval(check.baseline),
         "best": interval(check.best),
-        "difference": f"{signed(check.difference.estimate)}, {bounds(check.difference, sign=True)}",
+        "difference": f"{signed(check.difference.estimate)}, {spread(check)}",
         "test": f"{check.test}, {p_text(check.p_value)}",
         "test examples": check.n,
     }
