@@ -11,6 +11,7 @@ from ...space.domains import Floats
 from ...space.space import Mask
 from .acquisition import Criterion
 from .kernel import Embedding
+from .trust import Box
 
 _ENUMERABLE = 1000  # spaces of at most so many points are looked through
 _UNIFORM = 400
@@ -56,6 +57,7 @@ def maximize(
     incumbents: Floats,
     tried: Tried,
     rng: np.random.Generator,
+    box: Box | None = None,
 ) -> Floats:
     """The encoded row (d,) with about the greatest acquisition among those that were not tried.
 
@@ -68,11 +70,12 @@ def maximize(
         incumbents: (k, d) the best rows known, the best first.
         tried: rows that must not come again.
         rng: for the candidates.
+        box: where numbers may lie; None for all of the space.
     """
-    search = _Search(space, embedding, acquisition, tried, rng)
+    search = _Search(space, embedding, acquisition, tried, rng, box)
     if np.prod(space.sizes) <= _ENUMERABLE:
         return search.best(_grid(space))
-    spread, near = _candidates(space, incumbents, rng)
+    spread, near = _candidates(space, incumbents, rng, box)
     top = search.top(near, _REFINED // 2)
     return search.refine(np.concatenate([top, search.top(spread, _REFINED - len(top))]))
 
@@ -81,9 +84,16 @@ class _Search:
     """One maximisation: rows are dense (no NaN: inactive parameters keep a hidden value) until they are returned."""
 
     def __init__(
-        self, space: Space, embedding: Embedding, acquisition: Criterion, tried: Tried, rng: np.random.Generator
+        self,
+        space: Space,
+        embedding: Embedding,
+        acquisition: Criterion,
+        tried: Tried,
+        rng: np.random.Generator,
+        box: Box | None,
     ) -> None:
         self.space, self.embedding, self.acquisition, self.tried, self.rng = space, embedding, acquisition, tried, rng
+        self.low, self.high = (np.zeros(len(space)), np.ones(len(space))) if box is None else box
         numbers = np.zeros(len(space), dtype=bool)
         numbers[embedding.numeric] = True
         self.continua = numbers & (space.sizes > _CONTINUUM)
@@ -136,7 +146,7 @@ class _Search:
     def _climb(self, D: Floats) -> Floats:
         """Rows moved up the acquisition along their active continua by one L-BFGS-B over all of them.
 
-        Its bounds are those of the cube, so a maximum on a face is reached exactly.
+        Its bounds are those of the box or the cube, so a maximum on a face is reached exactly.
         """
         from scipy.optimize import minimize
 
@@ -159,7 +169,7 @@ class _Search:
             start,
             jac=True,
             method="L-BFGS-B",
-            bounds=[(0.0, 1.0)] * len(start),
+            bounds=[(self.low[j], self.high[j]) for j in numeric[np.nonzero(free)[1]]],
             options={"maxiter": _ITERATIONS, "maxcor": 10},
         )
         moved = D.copy()
@@ -206,8 +216,8 @@ def _grid(space: Space) -> Floats:
     return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
-def _candidates(space: Space, incumbents: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Dense rows all over the space and around the incumbents."""
+def _candidates(space: Space, incumbents: Floats, rng: np.random.Generator, box: Box | None) -> tuple[Floats, Floats]:
+    """Dense rows all over the space, or the box, and around the incumbents."""
     d = len(space)
     numbers = ~space.is_choice
     spread = _dense(space, rng.random((_UNIFORM, d)))
@@ -230,7 +240,13 @@ def _candidates(space: Space, incumbents: Floats, rng: np.random.Generator) -> t
     rows = np.arange(len(faces))
     column = rows // 2 % d
     faces[rows, column] = np.where(numbers[column], rows % 2, faces[rows, column])
-    return spread, np.concatenate([near, faces])
+    near = np.concatenate([near, faces])
+    if box is None:
+        return spread, near
+    low, high = box
+    kept = rng.random(spread.shape) < 0.5  # categories have no box: half of them stay as the best has them
+    other = np.where(kept, base[0], spread)
+    return np.where(numbers, low + spread * (high - low), other), np.where(numbers, np.clip(near, low, high), near)
 
 
 def _dense(space: Space, U: Floats) -> Floats:

@@ -19,6 +19,7 @@ from .objectives import MOST_OBJECTIVES, improvement
 from .optimize import Tried, maximize
 from .schedule import Fits, active
 from .threads import one_thread
+from .trust import Box, trust_region
 from .warp import FAIL, Observations, chebyshev, constraint_targets, observations, targets
 
 _INCUMBENTS = 5
@@ -70,14 +71,14 @@ class GPSampler:
         if len(seen) < 2:
             return space.sample(rng, n)
         embedding = Embedding(space)
-        acquisition, incumbents = self._acquisition(space, embedding, seen, rng)
+        acquisition, incumbents, box = self._acquisition(space, embedding, seen, rng)
         tried = Tried(space, history.X[history.states > TrialState.WAITING])
         pending = history.X[history.is_running][-_PENDING:]
         if len(pending):
             acquisition = acquisition.believe(embedding(pending))
         rows: list[Floats] = []
         for i in range(n):
-            row = maximize(space, embedding, acquisition, incumbents, tried, rng)
+            row = maximize(space, embedding, acquisition, incumbents, tried, rng, box)
             rows.append(row)
             if i < n - 1:
                 tried.add(row)
@@ -86,16 +87,16 @@ class GPSampler:
 
     def _acquisition(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
-    ) -> tuple[Criterion, Floats]:
-        """What to maximise, and the best rows known, the best first."""
+    ) -> tuple[Criterion, Floats, Box | None]:
+        """What to maximise, the best rows known, the best first, and where to look."""
         constraints = self._constraints(space, embedding, seen)
         good = seen.succeeded
         if not good.any():
             acquisition = Acquisition((), constraints)
             order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
-            return acquisition, seen.X[order[:_INCUMBENTS]]
+            return acquisition, seen.X[order[:_INCUMBENTS]], None
         if 1 < seen.losses.shape[1] <= MOST_OBJECTIVES:
-            return improvement(space, embedding, seen, constraints, self._fits, rng)
+            return *improvement(space, embedding, seen, constraints, self._fits, rng), None
         y, thetas = self._objective(space, embedding, seen, rng)
         chosen = active(y)
         F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]
@@ -104,7 +105,10 @@ class GPSampler:
         order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
         margin = _PLATEAU * (np.count_nonzero(y[good] == y[good].min()) - 1)
         objectives = [(p, float(m.min()) - margin) for p, m in zip(posteriors, means, strict=True)]
-        return Acquisition(objectives, constraints), seen.X[chosen][order]
+        incumbents = seen.X[chosen][order]
+        several = seen.losses.shape[1] > 1
+        box = None if several else trust_region(space, embedding, posteriors[0], seen, incumbents[0])
+        return Acquisition(objectives, constraints), incumbents, box
 
     def _objective(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
