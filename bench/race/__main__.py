@@ -30,6 +30,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/race"), help="folder of results, table and picture")
     parser.add_argument("--data", type=Path, default=None, help="folder of the data; else $LUTHIER_BENCH_DATA")
     parser.add_argument("--again", action="store_true", help="do runs again that are in the results; the later count")
+    parser.add_argument(
+        "--observed", action="store_true", help="tables by the best observed, also of tuners that recommend another"
+    )
     arguments = parser.parse_args()
     for peer in arguments.peers:
         if peer not in PEERS:
@@ -73,7 +76,7 @@ def main() -> int:
     except MissingData as error:
         print(f"race: {error}", file=sys.stderr)
         return 2
-    found = collect(read(results), a.peers, a.problems, a.seeds, a.trials)
+    found = collect(read(results), a.peers, a.problems, a.seeds, a.trials, a.observed)
     text = markdown(found, a.peers, a.problems, a.seeds)
     a.out.mkdir(parents=True, exist_ok=True)
     (a.out / "table.md").write_text(text)

@@ -41,8 +41,15 @@ class Results:
         return [self.regrets[peer][problem] for problem in problems]
 
 
-def collect(lines: Iterable[Line], peers: Sequence[str], problems: Sequence[str], seeds: int, trials: int) -> Results:
-    """The lines of these peers, problems and seeds.
+def collect(
+    lines: Iterable[Line],
+    peers: Sequence[str],
+    problems: Sequence[str],
+    seeds: int,
+    trials: int,
+    observed: bool = False,
+) -> Results:
+    """The lines of these peers, problems and seeds; regrets of the best observed, if so wanted, for everybody.
 
     A run of more trials does not stand for one of fewer: some tuners plan with the number.
     """
@@ -61,7 +68,9 @@ def collect(lines: Iterable[Line], peers: Sequence[str], problems: Sequence[str]
                 where = f"{line['problem']} seed {line['seed']}"
                 results.errors.setdefault(peer, []).append(f"{where}: {line['error']}")
                 continue
-            runs.setdefault(peer, {}).setdefault(line["problem"], []).append(line["regret"])
+            runs.setdefault(peer, {}).setdefault(line["problem"], []).append(
+                line.get("observed", line["regret"]) if observed else line["regret"]
+            )
             results.seconds.setdefault(peer, []).append(np.array(line["seconds"]))
     for peer in peers:
         if peer in runs:
@@ -148,8 +157,8 @@ def markdown(results: Results, peers: Sequence[str], problems: Sequence[str], se
     today = datetime.datetime.now(datetime.UTC).date()
     text = (
         f"Race of {today}: {results.trials} trials, {seeds} seeds; Python {platform.python_version()}, "
-        f"{platform.machine()}, one thread a run. Normalised regret (0 best known, 1 worst) of the true loss of the "
-        "best observed; in brackets 95 % intervals by bootstrap over seeds.\n\n"
+        f"{platform.machine()}, one thread a run. Normalised regret (0 best known, 1 worst) of the true loss of what "
+        "the tuner recommends, or of the best observed; in brackets 95 % intervals by bootstrap over seeds.\n\n"
     )
     text += _gaps(results, peers, problems, seeds)
     shared = results.shared()

@@ -129,6 +129,35 @@ def test_a_peer_that_breaks_loses_its_run_and_is_counted(monkeypatch, tmp_path):
     assert "**random: 1 runs broke**" in text
 
 
+def test_a_tuner_is_judged_by_what_it_recommends(monkeypatch):
+    class Contrary:
+        """Recommends its first trial, whatever it was told."""
+
+        def __init__(self):
+            self.first = None
+
+        def ask(self):
+            config = ANALYTIC["branin"].space.decode(ANALYTIC["branin"].space.sample(rng, 1))[0]
+            self.first = self.first or config
+            return config
+
+        def tell(self, loss):
+            pass
+
+        def recommend(self):
+            return self.first
+
+    rng = np.random.default_rng(0)
+    made = registry.Entry("luthier", "luthier", None, lambda *_: Contrary(), labelled=True)
+    monkeypatch.setitem(registry.PEERS, "contrary", made)
+    line = race(ANALYTIC["branin"], "contrary", 0, 12)
+    assert len(set(line["regret"])) == 1 and line["observed"][-1] < line["regret"][-1]
+    line |= {"problem": "analytic/branin", "peer": "contrary", "seed": 0, "trials": 12}
+    for observed, key in ((False, "regret"), (True, "observed")):
+        found = collect([line], ["contrary"], ["analytic/branin"], 1, 12, observed)
+        np.testing.assert_allclose(found.regrets["contrary"]["analytic/branin"][0], np.clip(line[key], 0, 1))
+
+
 def test_missing_data_stops_the_race_before_it_starts(tmp_path):
     with pytest.raises(MissingData, match="taskset4.npz"):
         run(tmp_path / "r.jsonl", tmp_path, ["random"], ["analytic/branin", "taskset/lstm128"], 1, 3)
