@@ -241,9 +241,10 @@ def rerun(
     done: Iterable[Run] = (),
     on_result: Callable[[Run], None] | None = None,
 ) -> Confirmation:
-    """Run the best distinct trials again on fresh seeds.
+    """Run the most promising distinct trials again on fresh seeds.
 
-    All candidates get the same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the
+    These are the trials that are expected to be best (see `luthier.samplers.expected_order`), and the one with the
+    best value among them: of the luckiest values the re-runs would find fewer good ones. All candidates get the same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the
     re-run; pass the runs that `on_result` saw as `done` to go on where it ended. To spread the runs over
     processes, take them from `plan_reruns`.
 
@@ -251,7 +252,7 @@ def rerun(
         history: of a study with one objective.
         evaluate: trains with these parameters (as the objective gets them) and this seed; a value that is not finite
             is a failed run.
-        top: how many trials; fewer if the study has fewer.
+        top: how many trials; fewer if the study has fewer, and for 1 the one with the best value.
         seeds: the seeds, or how many; a number k stands for 10001, 10002, ...
         include_default: run the space's default configuration too, unless it is among the best.
         done: runs that finished earlier; those of other trials or seeds are ignored.
