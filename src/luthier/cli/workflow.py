@@ -208,7 +208,8 @@ def _choice(
     runs = [Run.from_json(line) for line in folder.lines("reruns")]
     pending = plan.pending(runs)
     trials = min(settings.top, len(plan.entries))
-    say.fact("re-run", f"the {trials} most promising trials and the baseline on {settings.seeds} fresh seeds", keep=False)
+    again = f"the {trials} most promising trials and the baseline on {settings.seeds} fresh seeds"
+    say.fact("re-run", again, keep=False)
     lean = replace(task, checkpoints=None)
     calls = [
         (number, seed, study.space.restore(params), _model_folder(folder, number) if seed == plan.seeds[0] else None)

@@ -244,9 +244,10 @@ def rerun(
     """Run the most promising distinct trials again on fresh seeds.
 
     These are the trials that are expected to be best (see `luthier.samplers.expected_order`), and the one with the
-    best value among them: of the luckiest values the re-runs would find fewer good ones. All candidates get the same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the
-    re-run; pass the runs that `on_result` saw as `done` to go on where it ended. To spread the runs over
-    processes, take them from `plan_reruns`.
+    best value among them: of the luckiest values the re-runs would find fewer good ones. All candidates get the
+    same seeds, so paired tests apply. What raises in `evaluate` or `on_result` ends the re-run; pass the runs that
+    `on_result` saw as `done` to go on where it ended. To spread the runs over processes, take them from
+    `plan_reruns`.
 
     Args:
         history: of a study with one objective.
