@@ -96,3 +96,23 @@ def test_suggestions_lie_in_the_box_and_exist():
     X = MIXED.encode(found)[:, :18]
     # 39 trials without improvement: 39 // 5 % 5 = 2 halvings of 0.4, stretched at most four times
     assert (np.abs(X - best[:18]) <= 0.5 * 0.1 * 4 + 1e-9).all()
+
+
+LIMITED = Space({f"x{i}": Float(0, 1) for i in range(22)} | {"n": Int(1, 9)}, require=["x0 + x1 <= 0.9", "n > 2"])
+
+
+@pytest.mark.parametrize("losses", [[1.0] * 30, [1e30, *np.linspace(0, 1, 29)], list(1e-300 * np.arange(30))])
+@pytest.mark.parametrize("space", [MIXED, LIMITED])
+def test_odd_values_give_suggestions_that_exist_and_are_new(space, losses):
+    h = history(space, losses)
+    for config in GPSampler().suggest(space, h, np.random.default_rng(1), 2):
+        assert space.check(config) == config
+        assert config not in [record.params for record in h.records]
+
+
+def test_the_best_in_a_corner():
+    space = unit(25)
+    h = history(space, np.linspace(1, 2, 40))
+    h.put([TrialRecord(40, TrialState.COMPLETE, dict.fromkeys(space.parameters, 1.0), (0.0,))])
+    found = space.encode(GPSampler().suggest(space, h, np.random.default_rng(0), 2))
+    assert (found >= 1 - 0.2 * 4).all() and (found <= 1).all()
