@@ -74,11 +74,11 @@ def test_two_categories_that_differ_are_at_distance_one():
 def test_an_inactive_number_is_at_no_distance_from_itself_and_parted_by_the_condition():
     space = Space({"c": Choice(["a", "b"]), "x": Float(0, 1, when={"c": "a"}), "y": Float(0, 1, when={"c": "a"})})
     embedding = Embedding(space)
-    assert embedding.groups == 4  # x, y, c, and whether c is a
+    assert embedding.groups == 3  # x, y and c
     F = embedding(np.array([[1, np.nan, np.nan], [1, np.nan, np.nan], [0, 0.5, 0.5]]))
     r2 = squared_distances(F, F)
     assert r2[0, 1] == 0
-    assert r2[0, 2] == pytest.approx(2)  # the category and the condition
+    assert r2[0, 2] == pytest.approx(1)  # the category, even where x and y are in the middle
 
 
 def test_a_parameter_with_one_value_has_no_column():

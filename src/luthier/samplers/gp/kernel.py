@@ -2,11 +2,10 @@
 
 Every parameter becomes one group of feature columns with one length scale, so that the squared distance of
 two rows is a sum over groups of squared feature differences over ℓ²: numbers as they are, a category as a
-one-hot row (w·1[≠] with w = 1/ℓ²), and one more category for every distinct condition: whether it holds.
-A number that is inactive stands in the middle of its range, a category that is inactive at the origin, so
-two rows without it are at distance 0 and the learned weight of the condition parts those with from those
-without. A sum of squares of differences is conditionally negative definite, so the kernel is positive
-definite whatever the length scales are.
+one-hot row (w·1[≠] with w = 1/ℓ²). A number that is inactive stands in the middle of its range, a category
+that is inactive at the origin, so two rows without it are at distance 0, and those with it are parted from
+those without by the parameter that its condition is about. A sum of squares of differences is conditionally
+negative definite, so the kernel is positive definite whatever the length scales are.
 """
 
 from __future__ import annotations
@@ -36,9 +35,7 @@ class Embedding:
             [j for j, x in enumerate(domains) if not isinstance(x, Choice) and x.size != 1], dtype=np.intp
         )
         self._choices = [(j, x.size) for j, x in enumerate(domains) if isinstance(x, Choice) and x.size > 1]
-        first = {repr(x.when): j for j, x in reversed(list(enumerate(domains))) if x.when is not None}
-        self._conditional = np.array(sorted(first.values()), dtype=np.intp)
-        widths = [1] * len(self.numeric) + [k for _, k in self._choices] + [1] * len(self._conditional)
+        widths = [1] * len(self.numeric) + [k for _, k in self._choices]
         self.groups = len(widths)
         self.group: NDArray[np.intp] = np.repeat(np.arange(self.groups), widths)
 
@@ -47,7 +44,6 @@ class Embedding:
         numbers = X[:, self.numeric]
         parts = [np.clip(np.where(np.isnan(numbers), 0.5, numbers), -_REACH, 1 + _REACH)]
         parts += [(X[:, j, None] == np.arange(k)) * _HALF for j, k in self._choices]
-        parts.append((~np.isnan(X[:, self._conditional])).astype(np.float64))
         return np.concatenate(parts, axis=1)
 
 
