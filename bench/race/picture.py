@@ -40,7 +40,7 @@ def figure(results: Results) -> go.Figure:
 def draw(results: Results, path: Path) -> list[Path]:
     """Write the picture at PATH.html, and at PATH.png if a Chromium is there; returns what was written."""
     page, image = path.with_suffix(".html"), path.with_suffix(".png")
-    figure(results).write_html(page, include_plotlyjs=True)
+    figure(results).write_html(page, include_plotlyjs=True, config={"displayModeBar": False})
     browser = next((b for name in ("chromium", "google-chrome", "chromium-browser") if (b := shutil.which(name))), None)
     if browser is None:
         print("no Chromium here: the picture is HTML only")
