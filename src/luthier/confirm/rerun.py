@@ -180,7 +180,8 @@ def _leaders(history: History, top: int) -> list[TrialRecord]:
     """The distinct trials that are expected to be best, and the best of all whatever is expected of it."""
     observed = best_trials(history)
     known = {_key(t.params): t for t in observed}  # of equal configurations the luckiest, as everywhere
-    expected = [known[_key(t.params)] for t in _distinct(history, expected_order(history))][:top]
+    keys = (_key(t.params) for t in _distinct(history, expected_order(history)))
+    expected = [known[key] for key in keys if key in known][:top]
     return expected if not observed or observed[0] in expected else [*expected[:-1], observed[0]]
 
 
