@@ -176,13 +176,12 @@ def _distinct(history: History, rows: Iterable[int]) -> list[TrialRecord]:
     return list(first.values())
 
 
-def _leaders(history: History, top: int) -> list[TrialRecord]:
-    """The distinct trials that are expected to be best, and the best of all whatever is expected of it."""
-    observed = best_trials(history)
+def _leaders(history: History, observed: Sequence[TrialRecord], top: int) -> list[TrialRecord]:
+    """Those of the `best_trials` that are expected to be best, and the first whatever is expected of it."""
     known = {_key(t.params): t for t in observed}  # of equal configurations the luckiest, as everywhere
     keys = (_key(t.params) for t in _distinct(history, expected_order(history)))
     expected = [known[key] for key in keys if key in known][:top]
-    return expected if not observed or observed[0] in expected else [*expected[:-1], observed[0]]
+    return expected if observed[0] in expected else [*expected[:-1], observed[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ def plan_reruns(history: History, top: int = 5, seeds: int | Sequence[int] = 3, 
     if not trials:
         raise DataError("the study has no complete and feasible trial to run again: run more trials first")
     entries: list[tuple[int | None, Configuration, float]] = [
-        (t.number, dict(t.params), t.values[0]) for t in _leaders(history, top) if t.values
+        (t.number, dict(t.params), t.values[0]) for t in _leaders(history, trials, top) if t.values
     ]
     if include_default:
         default = history.space.defaults()

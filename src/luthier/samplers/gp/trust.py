@@ -30,7 +30,7 @@ def trust_region(
 ) -> Box | None:
     """The box to search, or None for all of the space.
 
-    Its sides are in proportion to the length scales (equation 1 of section 2 there: their geometric mean is the
+    Its sides are in proportion to the length scales (as in section 2 there: their geometric mean is the
     side). Categories and what the centre has not are free.
 
     Args:
