@@ -9,21 +9,21 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .abandoned import MAX_RETRIES, Abandoned
-from .engine import LEASE_SECONDS, Engine
-from .errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
-from .executors import Executor, Outcome
-from .executors.choose import choose_executor
-from .history import Direction, History
-from .live import Trial, check_json, check_values, finite_numbers
-from .optimize import Optimization
-from .pareto import non_dominated
-from .samplers import AutoSampler, Sampler, expected_order
-from .schedulers import Scheduler
-from .space import Space
-from .stores import Result, Store, StudyRecord, open_store
-from .streams import fresh_seed
-from .trial import Configuration, TrialRecord, TrialState
+from ..abandoned import MAX_RETRIES, Abandoned
+from ..engine import LEASE_SECONDS, Engine
+from ..errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
+from ..executors import Executor, Outcome
+from ..executors.choose import choose_executor
+from ..history import Direction, History
+from ..live import Trial, check_json, check_values, finite_numbers
+from ..optimize import Optimization
+from ..pareto import non_dominated
+from ..samplers import AutoSampler, Sampler, expected_order
+from ..schedulers import Scheduler
+from ..space import Space
+from ..stores import Result, Store, StudyRecord, open_store
+from ..streams import fresh_seed
+from ..trial import Configuration, TrialRecord, TrialState
 
 Objective: TypeAlias = Callable[[Trial], Any]
 Callback: TypeAlias = Callable[["Study", TrialRecord], None]
