@@ -1,35 +1,32 @@
-"""Study: the face of a search. `create_study`, `load_study`, and what one can do with a study."""
+"""Study: what one can do with a study in this process."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..abandoned import MAX_RETRIES, Abandoned
-from ..engine import LEASE_SECONDS, Engine
-from ..errors import ObjectiveError, SpaceError, StudyExists, StudyNotFound
+from ..engine import Engine
+from ..errors import ObjectiveError
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import Direction, History
 from ..live import Trial, check_json, check_values, finite_numbers
 from ..optimize import Optimization
-from ..pareto import non_dominated
-from ..samplers import AutoSampler, Sampler, expected_order
-from ..schedulers import Scheduler
+from ..samplers import Sampler
 from ..space import Space
-from ..stores import Result, Store, StudyRecord, open_store
-from ..streams import fresh_seed
+from ..stores import Result, Store, StudyRecord
 from ..trial import Configuration, TrialRecord, TrialState
+from .view import StudyView
 
 Objective: TypeAlias = Callable[[Trial], Any]
 Callback: TypeAlias = Callable[["Study", TrialRecord], None]
 
 
-class Study:
+class Study(StudyView):
     """A search for the best parameters. Made by `create_study` and `load_study`; safe for threads."""
 
     def __init__(self, engine: Engine, record: StudyRecord) -> None:
@@ -54,16 +51,13 @@ class Study:
         return self._engine.history.directions
 
     @property
-    def direction(self) -> Direction:
-        """The direction of the only objective. Raises ValueError if there are several."""
-        if len(self.directions) != 1:
-            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .directions")
-        return self.directions[0]
-
-    @property
     def seed(self) -> int:
         """What all its randomness comes from."""
         return self._record.seed
+
+    @property
+    def _declared(self) -> Space | None:
+        return self._engine.declared
 
     @property
     def space(self) -> Space:
@@ -90,74 +84,11 @@ class Study:
         check_json(key, value)
         self._engine.store.set_study_attrs(self.name, {key: value})
 
-    # -- what is known
-
     @property
     def history(self) -> History:
         """All trials in columns; do not change it."""
         self._engine.sync()
         return self._engine.history
-
-    @property
-    def trials(self) -> list[TrialRecord]:
-        """All trials, by number."""
-        return list(self.history.records)
-
-    @property
-    def best_trial(self) -> TrialRecord:
-        """The complete, feasible trial with the best value, the earliest of equals.
-
-        Raises:
-            ValueError: there is none yet, or the study has several objectives.
-        """
-        history = self._with_a_result()
-        candidates = np.flatnonzero(history.is_complete & history.feasible)
-        best = candidates[np.argmin(history.losses[candidates, 0])]
-        return history.records[int(best)]
-
-    @property
-    def recommended_trial(self) -> TrialRecord:
-        """The complete, feasible trial that is expected to be best when it runs again.
-
-        The best value of a noisy search is a lucky one. Here a value counts for half, and what a Gaussian process
-        makes of all trials for the rest; without noise it is nearly always `best_trial`. An answer takes
-        some tens of milliseconds at 100 trials. To know rather than expect, run the best again:
-        `luthier.confirm.rerun`.
-
-        Raises:
-            ValueError: there is none yet, or the study has several objectives.
-        """
-        history = self._with_a_result()
-        return history.records[int(expected_order(history)[0])]
-
-    def _with_a_result(self) -> History:
-        if len(self.directions) != 1:
-            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .best_trials")
-        history = self.history
-        if not (history.is_complete & history.feasible).any():
-            raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
-        return history
-
-    @property
-    def best_trials(self) -> list[TrialRecord]:
-        """The Pareto front: complete, feasible trials that no other beats in every objective."""
-        history = self.history
-        candidates = np.flatnonzero(history.is_complete & history.feasible)
-        front = candidates[non_dominated(history.losses[candidates])]
-        return [history.records[int(i)] for i in front]
-
-    @property
-    def best_params(self) -> dict[str, Any]:
-        """The parameters of the best trial; in a declared space with objects in place of labels."""
-        params = self.best_trial.params
-        return self.space.restore(params) if self._engine.declared is not None else dict(params)
-
-    @property
-    def best_value(self) -> float:
-        """The value of the best trial."""
-        value = self.best_trial.value
-        assert value is not None
-        return value
 
     # -- ask and tell
 
@@ -353,135 +284,3 @@ class Study:
         except ObjectiveError as error:
             return Result(TrialState.FAIL, None, outcome.constraints, str(error)), error
         return result, outcome.exception
-
-
-def create_study(
-    *,
-    direction: Direction | None = None,
-    directions: Sequence[Direction] | None = None,
-    space: Space | Mapping[str, Any] | None = None,
-    sampler: Sampler | None = None,
-    pruner: Scheduler | None = None,
-    storage: str | PathLike[str] | Store | None = None,
-    study_name: str | None = None,
-    load_if_exists: bool = False,
-    seed: int | None = None,
-    lease_seconds: float = LEASE_SECONDS,
-) -> Study:
-    """A new study.
-
-    Args:
-        direction: "minimize" (default) or "maximize", for one objective.
-        directions: one for each of several objectives.
-        space: what is searched, as a `Space` or a dict of domains; None where the objective defines it
-            with `trial.suggest_*`.
-        sampler: what proposes parameters; `AutoSampler()` by default.
-        pruner: what stops poor trials early; None by default: trials run to their end.
-        storage: None keeps the study in memory; a path or "sqlite:///PATH" in an SQLite file.
-        study_name: unique in the storage; made up if not given.
-        load_if_exists: go on with the study of that name if there is one.
-        seed: the same seed gives the same study; a fresh one by default.
-        lease_seconds: a process that does not renew its hold of a trial for so long loses it to whoever asks next.
-            A thread renews every third of it, so only dead and paused processes, and dead machines, do. Two minutes
-            by default: longer than any busy database or native code that holds the interpreter; shorter only makes
-            the trial of a dead machine start again sooner. A study in memory needs none.
-
-    Raises:
-        StudyExists: the name is taken and load_if_exists is False.
-        StorageError: the storage cannot be used.
-        ValueError: both direction and directions, one that is neither "minimize" nor "maximize", a
-            pruner with several objectives, or lease_seconds that are not positive.
-        SpaceError: load_if_exists, and the study there has another space.
-    """
-    if direction is not None and directions is not None:
-        raise ValueError("give direction (one objective) or directions (several), not both")
-    chosen = tuple(directions) if directions is not None else (direction or "minimize",)
-    if not chosen or any(d not in ("minimize", "maximize") for d in chosen):
-        raise ValueError(f"directions are {list(chosen)}: each must be 'minimize' or 'maximize', and at least one")
-    if pruner is not None and len(chosen) > 1:
-        raise ValueError("a pruner needs one objective: leave pruner out, or optimize one objective")
-    declared = Space(space) if isinstance(space, Mapping) else space
-    store = open_store(storage)
-    record = StudyRecord(
-        name=study_name if study_name is not None else f"study-{fresh_seed():016x}",
-        directions=chosen,
-        seed=fresh_seed() if seed is None else int(seed),
-        space=None if declared is None else declared.to_json(),
-    )
-    try:
-        store.create_study(record)
-    except StudyExists as error:
-        if not load_if_exists:
-            raise StudyExists(
-                f"{error}: choose another study_name, or pass load_if_exists=True to go on with that study"
-            ) from error
-        record = store.study(record.name)
-        if record.directions != chosen and (direction is not None or directions is not None):
-            raise StudyExists(
-                f"study {record.name!r} has the directions {list(record.directions)}, not {list(chosen)}"
-            ) from error
-    return _study(store, record, declared, sampler, pruner, lease_seconds)
-
-
-def load_study(
-    study_name: str | None = None,
-    *,
-    storage: str | PathLike[str] | Store,
-    space: Space | Mapping[str, Any] | None = None,
-    sampler: Sampler | None = None,
-    pruner: Scheduler | None = None,
-    lease_seconds: float = LEASE_SECONDS,
-) -> Study:
-    """A study from a storage.
-
-    Args:
-        study_name: which; may be left out if the storage has one study only.
-        storage: a path, "sqlite:///PATH", or a store.
-        space: the declared space again, if its choices are objects (a storage holds their labels alone).
-        sampler: as in `create_study`; a storage does not remember it.
-        pruner: as in `create_study`; a storage does not remember it.
-        lease_seconds: as in `create_study`, for the trials that this process asks for.
-
-    Raises:
-        StudyNotFound: there is none of that name, or several and none is named.
-        StorageError: the storage cannot be used.
-        SpaceError: `space` is not that of the study.
-    """
-    store = open_store(storage, must_exist=True)
-    if study_name is None:
-        names = [study.name for study in store.studies()]
-        if len(names) != 1:
-            known = ", ".join(map(repr, names)) or "none"
-            raise StudyNotFound(f"the storage has {len(names)} studies: {known}; name the one to load")
-        study_name = names[0]
-    declared = Space(space) if isinstance(space, Mapping) else space
-    return _study(store, store.study(study_name), declared, sampler, pruner, lease_seconds)
-
-
-def _study(
-    store: Store,
-    record: StudyRecord,
-    declared: Space | None,
-    sampler: Sampler | None,
-    pruner: Scheduler | None,
-    lease: float,
-) -> Study:
-    if record.space is not None:
-        stored = Space.from_json(record.space)
-        if declared is not None and declared != stored:
-            from_here, there = set(declared.names), set(stored.names)
-            changed = sorted(from_here ^ there) or [
-                name for name in stored.names if stored.parameters[name] != declared.parameters[name]
-            ]
-            _raise_space_differs(record.name, changed)
-        declared = declared or stored
-    elif declared is not None:
-        _raise_space_differs(record.name, list(declared.names))
-    engine = Engine(store, record, sampler or AutoSampler(), pruner, declared, lease)
-    return Study(engine, record)
-
-
-def _raise_space_differs(name: str, parameters: Sequence[str]) -> None:
-    """Say that a study was made with another space."""
-    where = ", ".join(map(repr, parameters)) or "require"
-    raise SpaceError(f"study {name!r} was made with another space (see {where}): use another study_name")

@@ -15,9 +15,9 @@ from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import Direction, History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
-from ..samplers import expected_order
 from ..space import Domain, Space, domain_from_json, domain_to_json
 from ..space.growing import GrowingSpace
+from ..study.view import StudyView
 from ..trial import Configuration, Label, TrialRecord, TrialState
 
 Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
@@ -63,7 +63,7 @@ class _RemoteSession:
         self._call(number, token, "attrs", attrs=dict(attrs))
 
 
-class RemoteStudy:
+class RemoteStudy(StudyView):
     """A study of a service. Made by `connect` and `create_study`; safe for threads.
 
     A thread renews the leases of the trials that were asked for here until they are told.
@@ -82,17 +82,17 @@ class RemoteStudy:
         from ..heartbeat import Heartbeat  # which brings logging
 
         self._calls = calls
-        self.name = name
+        self._name = name
         found = self._call("GET", "/v1/study")
-        self.directions: tuple[Direction, ...] = tuple(found["directions"])
+        self._directions: tuple[Direction, ...] = tuple(found["directions"])
         self.seed: int = found["seed"]
         self.sampler: str = found["sampler"]
         self.pruner: str | None = found["pruner"]
-        self._declared = None if found["space"] is None else Space.from_json(found["space"])
+        self._space = None if found["space"] is None else Space.from_json(found["space"])
         if space is not None:
-            if space != self._declared:
+            if space != self._space:
                 raise SpaceError(f"study {name!r} was made with another space: leave space out, or use another study")
-            self._declared = space
+            self._space = space
         self._running: dict[int, Trial] = {}
         self._lease: float | None = found["lease"]
         self._heartbeat = Heartbeat(self._held, self._renew, (self._lease or 1.0) / 3)
@@ -107,15 +107,19 @@ class RemoteStudy:
     # -- what it is
 
     @property
+    def name(self) -> str:
+        """Its name in the service."""
+        return self._name
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """ "minimize" or "maximize" for each objective."""
+        return self._directions
+
+    @property
     def url(self) -> str:
         """Where the service is."""
         return self._calls.url
-
-    @property
-    def direction(self) -> Direction:
-        """The direction of the only objective. Raises ValueError if there are several."""
-        self._one_objective("directions")
-        return self.directions[0]
 
     @property
     def space(self) -> Space:
@@ -131,6 +135,10 @@ class RemoteStudy:
         """Attach a JSON value to the study. Raises `ObjectiveError` if it is not JSON."""
         check_json(key, value)
         self._call("POST", "/v1/study/attrs", {"attrs": {key: value}})
+
+    @property
+    def _declared(self) -> Space | None:
+        return self._space
 
     # -- what is known
 
@@ -164,33 +172,8 @@ class RemoteStudy:
         self._one_objective("best_trials")
         best = self.best_trials
         if not best:
-            raise ValueError(f"study {self.name!r} has no complete, feasible trial yet: there is no best one")
+            raise ValueError(f"study {self.name!r} has no complete, feasible trial yet")
         return best[0]
-
-    @property
-    def recommended_trial(self) -> TrialRecord:
-        """The trial that is expected to be best when it runs again; errors as for `best_trial`."""
-        self._one_objective("best_trials")
-        history = self.history
-        order = expected_order(history)
-        return history.records[int(order[0])] if len(order) else self.best_trial  # which says that there is none
-
-    @property
-    def best_params(self) -> dict[str, Any]:
-        """The parameters of the best trial; in a declared space with objects in place of labels."""
-        params = self.best_trial.params
-        return self._declared.restore(params) if self._declared is not None else dict(params)
-
-    @property
-    def best_value(self) -> float:
-        """The value of the best trial."""
-        value = self.best_trial.value
-        assert value is not None
-        return value
-
-    def _one_objective(self, instead: str) -> None:
-        if len(self.directions) != 1:
-            raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .{instead}")
 
     def _shown_space(self, trials: Iterable[TrialRecord]) -> Space:
         known = self._call("GET", "/v1/study")["parameters"]
