@@ -38,8 +38,8 @@ from .owners import owner_id
 from .samplers import Sampler
 from .schedulers import Decision, Scheduler
 from .space import Domain, Space, domain_from_json, domain_to_json
-from .space.domains import label_of
 from .space.growing import GrowingSpace
+from .space.numeric import label_of
 from .stores import Proposal, Result, Store, StudyRecord
 from .stores.changes import told
 from .streams import Streams

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .space import Space
-from .space.domains import Floats
+from .space.numeric import Floats
 from .space.space import Mask
 from .trial import TrialRecord, TrialState
 

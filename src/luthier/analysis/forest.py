@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..errors import MissingDependency
 from ..history import Direction, History
 from ..space import Choice, Float, Int, Ordinal, Space
-from ..space.domains import Domain, Floats
+from ..space.numeric import Domain, Floats
 from ..space.space import Mask
 from ..trial import Label
 from .errors import AnalysisError

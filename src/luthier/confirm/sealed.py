@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..history import Direction
-from ..space.domains import Floats
+from ..space.numeric import Floats
 from ..trial import Label
 from .compare import mcnemar, paired_t
 from .intervals import Interval, bootstrap_interval, pair, paired_bootstrap, wilson_interval

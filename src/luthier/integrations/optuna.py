@@ -21,8 +21,8 @@ from ..errors import LuthierError, MissingDependency, SearchSpaceExhausted, Spac
 from ..history import Direction, History
 from ..samplers import AutoSampler, Sampler
 from ..space import Choice, Domain, Float, Int, Space, domain_to_json
-from ..space.domains import label_key, label_of
 from ..space.growing import GrowingSpace
+from ..space.numeric import label_key, label_of
 from ..stores import Store, StudyRecord, open_store
 from ..stores.transfer import Whole, add_studies
 from ..streams import Streams, fresh_seed

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ..history import History
 from ..space import Choice, Float, Int
-from ..space.domains import Domain, Floats
+from ..space.numeric import Domain, Floats
 from ..trial import Label, TrialRecord, TrialState
 
 # Okabe and Ito 2008, "Color Universal Design"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import SearchSpaceExhausted, SpaceError
 from ..history import History
 from ..space import Choice, Domain, Float, Int, Ordinal, Space
-from ..space.domains import Floats
+from ..space.numeric import Floats
 from ..space.space import Mask
 from ..trial import Configuration
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import SpaceError
 from ..trial import Label
-from .domains import Choice, Domain, Float, Int, Ordinal, label_key
+from .numeric import Choice, Domain, Float, Int, Ordinal, label_key
 from .space import Space
 
 _MAX_VALUES = 64  # a parameter with more values explains anything by chance

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import SpaceError
 from ..trial import Configuration, Label
-from .domain_json import domain_from_json, domain_to_json
-from .domains import Choice, Domain, Float, Floats, Int, Ordinal, pick
+from .domain import domain_from_json, domain_to_json
 from .expression import Expression, parse
+from .numeric import Choice, Domain, Float, Floats, Int, Ordinal, pick
 
 Mask: TypeAlias = NDArray[np.bool_]
 

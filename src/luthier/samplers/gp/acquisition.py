@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from .model import Posterior
 
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...pareto import non_dominated
-from ...space.domains import Floats
+from ...space.numeric import Floats
 
 
 @dataclass(frozen=True)

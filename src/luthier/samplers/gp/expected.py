@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...trial import TrialState
 from .fit import fit, starts
 from .kernel import Embedding

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from . import input_warp
 from .kernel import Embedding, matern52, squared_distances
 

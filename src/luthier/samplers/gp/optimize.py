@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...space import Choice, Space
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...space.space import Mask
 from .acquisition import Criterion
 from .kernel import Embedding

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...trial import Configuration, TrialState
 from ..initial import default_startup_trials, startup
 from .acquisition import Acquisition, Criterion

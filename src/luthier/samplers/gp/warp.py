@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...space.space import Mask
 from ...trial import TrialState
 

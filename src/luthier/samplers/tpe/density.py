@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...space import Choice, Space
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...space.space import Mask
 
 _MAX_TABLE = 16  # values above which the density at a bin's centre stands for its mass

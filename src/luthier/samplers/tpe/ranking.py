@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.domains import Floats
+from ...space.numeric import Floats
 from ...trial import TrialState
 from .index import Rows, index_of
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SpaceError
-from .domains import Choice, Domain, Float, Int, Ordinal
+from .numeric import Choice, Domain, Float, Int, Ordinal
 
 
 def domain_to_json(domain: Domain) -> dict[str, Any]:
