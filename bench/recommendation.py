@@ -21,7 +21,8 @@ import luthier as lt
 from luthier.confirm import best_trials, plan_reruns
 from luthier.history import History
 from luthier.samplers import expected_order
-from luthier.trial import Configuration, TrialRecord
+from luthier.trial import TrialRecord
+from luthier.types import Configuration
 from race.problems import Problem, data_folder, load, select
 
 AFTER = (25, 50, 100)

@@ -39,11 +39,12 @@ from .samplers import Sampler
 from .schedulers import Decision, Scheduler
 from .space import Domain, Space, domain_from_json, domain_to_json
 from .space.growing import GrowingSpace
-from .space.numeric import label_of
+from .space.labels import label_of
 from .stores import Proposal, Result, Store, StudyRecord
 from .stores.changes import told
 from .streams import Streams
-from .trial import Configuration, Label, TrialRecord, TrialState
+from .trial import TrialRecord, TrialState
+from .types import Configuration, Label
 
 LEASE_SECONDS = 120.0
 """Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a

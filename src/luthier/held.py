@@ -9,7 +9,8 @@ from contextlib import suppress
 from .errors import LeaseLost, LuthierError, StorageError, TrialNotRunning
 from .live import Trial
 from .stores import Store
-from .trial import Configuration, TrialRecord
+from .trial import TrialRecord
+from .types import Configuration
 
 SAVE_SECONDS = 1.0
 """Within which parameters and reports reach the store, where no other write takes them along."""

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .space import Space
-from .space.numeric import Floats
-from .space.space import Mask
 from .trial import TrialRecord, TrialState
-
-Direction: TypeAlias = Literal["minimize", "maximize"]
-Ints: TypeAlias = NDArray[np.int64]
-Reports: TypeAlias = tuple[tuple[int, float], ...]
+from .types import Direction, Floats, Ints, Mask, Reports
 
 _KEPT_CHANGES = 2**16
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import ObjectiveError, SpaceError
 from .space import Choice, Domain, Float, Int, Space
-from .trial import Configuration, Label
+from .types import Configuration, Label
 
 _NOTHING: Any = object()
 

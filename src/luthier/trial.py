@@ -6,15 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from .errors import TrialNotRunning
-
-Label: TypeAlias = bool | int | float | str | None
-"""A parameter's value as it is stored: a JSON scalar. A choice that is none is stored by its label."""
-
-Configuration: TypeAlias = dict[str, Label]
-"""The stored values of the active parameters of one trial."""
+from .types import Label
 
 
 class TrialState(enum.IntEnum):

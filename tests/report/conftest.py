@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from luthier.confirm import Baseline, Check, Confirmation, check, rerun
-from luthier.history import Direction, History
+from luthier.history import History
 from luthier.space import Choice, Float, Int, Ordinal, Space
 from luthier.trial import TrialRecord, TrialState
+from luthier.types import Direction
 
 SPACE = Space(
     {

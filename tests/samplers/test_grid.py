@@ -16,7 +16,8 @@ from luthier.history import History
 from luthier.samplers.grid import GridSampler, _Spread
 from luthier.space import Choice, Float, Int, Ordinal, Space
 from luthier.testing.samplers import SamplerContract, spaces
-from luthier.trial import Configuration, TrialRecord, TrialState
+from luthier.trial import TrialRecord, TrialState
+from luthier.types import Configuration
 
 RNG = np.random.default_rng(0)
 

@@ -12,7 +12,8 @@ from luthier.history import History
 from luthier.samplers.initial import default_startup_trials, startup, trial_numbers
 from luthier.space import Choice, Float, Int, Space
 from luthier.testing.samplers import SPACES, history_of
-from luthier.trial import Configuration, TrialRecord, TrialState
+from luthier.trial import TrialRecord, TrialState
+from luthier.types import Configuration
 
 SQUARE = Space({"x": Float(0, 1), "y": Float(0, 1)})
 

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from luthier.samplers.tpe.density import Parzen
 from luthier.space import Choice, Float, Int, Ordinal, Space
-from luthier.space.numeric import Floats
+from luthier.types import Floats
 
 FLAT = Space(
     {"x": Float(0, 1), "c": Choice(["a", "b", "c"]), "n": Int(1, 5), "y": Float(0, 1), "k": Int(1, 9, log=True)}

@@ -117,7 +117,7 @@ def test_decoding_is_inside_and_encoding_undoes_it(domain, u):
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.one_of(st.integers(), st.text(), st.booleans(), st.none()), min_size=1, max_size=8))
 def test_labelled_domains_round_trip(values):
-    from luthier.space.numeric import label_key
+    from luthier.space.labels import label_key
 
     distinct = list({label_key(v): v for v in values}.values())
     for kind in (Choice, Ordinal):

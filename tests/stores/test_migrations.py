@@ -18,7 +18,8 @@ from luthier.errors import StorageError
 from luthier.stores import Result, Store, StudyRecord
 from luthier.stores.sql import SqlStore, database, migrate, tables
 from luthier.testing.stores import DONE, HOUR, in_threads, new_study, trials
-from luthier.trial import Configuration, TrialState
+from luthier.trial import TrialState
+from luthier.types import Configuration
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "store-1.db"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from luthier import Choice, Float, Int, Ordinal, Space
-from luthier.space.numeric import Domain
+from luthier.space.domain import Domain
 
 from .problem import MissingData, Problem, existing
 

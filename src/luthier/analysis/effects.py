@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..history import History
-from ..trial import Label
+from ..types import Label
 from .errors import AnalysisError
 from .forest import Forest, as_forest
 

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingDependency
-from ..history import Direction, History
+from ..history import History
 from ..space import Choice, Float, Int, Ordinal, Space
-from ..space.numeric import Domain, Floats
-from ..space.space import Mask
-from ..trial import Label
+from ..space.domain import Domain
+from ..types import Direction, Floats, Label, Mask
 from .errors import AnalysisError
 
 LEAST = 5  # finished trials below which a forest says nothing

@@ -8,8 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..history import History
-from ..space.numeric import Floats
-from ..space.space import Mask
+from ..types import Floats, Mask
 from .errors import AnalysisError
 from .forest import Forest, as_forest
 

@@ -28,7 +28,8 @@ from ..executors.mapping import parallel_map
 from ..executors.processes import usable_cores
 from ..study import Study, create_study
 from ..tasks.image import ImageTask, count_parameters, load_model, save_model
-from ..trial import Configuration, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration
 from .console import Speaker, describe, duration, plain_table, short
 from .folder import RunFolder
 from .reporting import write_run_report

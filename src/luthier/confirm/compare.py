@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
-from ..space.numeric import Floats
+from ..types import Floats
 from .intervals import pair
 
 Test: TypeAlias = Literal["t", "wilcoxon", "mcnemar"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
-from ..space.numeric import Floats
+from ..types import Floats
 
 RESAMPLES = 9999  # the error of a 95 % bound is then below 2 % of the interval's width
 _BATCH = 2_000_000  # drawn rows held at once by a bootstrap

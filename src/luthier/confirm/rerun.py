@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import DataError
-from ..history import Direction, History
+from ..history import History
 from ..samplers import expected_order
-from ..trial import Configuration, Label, TrialRecord
+from ..trial import TrialRecord
+from ..types import Configuration, Direction, Label
 from .intervals import Interval, number_from_json, number_to_json, standard_error, t_interval
 
 FIRST_SEED = 10_001  # far from the small seeds that searches use

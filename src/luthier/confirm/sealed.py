@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..history import Direction
-from ..space.numeric import Floats
-from ..trial import Label
+from ..types import Direction, Floats, Label
 from .compare import mcnemar, paired_t
 from .intervals import Interval, bootstrap_interval, pair, paired_bootstrap, wilson_interval
 

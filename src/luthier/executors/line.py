@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import LuthierError
 from ..live import Session
 from ..space import Domain
-from ..trial import Label
+from ..types import Label
 from .away import Left, sendable
 from .protocol import Outcome
 

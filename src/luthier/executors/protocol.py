@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..errors import TrialPruned
 from ..live import Session, Trial
-from ..trial import Configuration, TrialState
+from ..trial import TrialState
+from ..types import Configuration
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import LuthierError, MissingDependency, SearchSpaceExhausted, SpaceError, StorageError, StudyNotFound
-from ..history import Direction, History
+from ..history import History
 from ..samplers import AutoSampler, Sampler
 from ..space import Choice, Domain, Float, Int, Space, domain_to_json
 from ..space.growing import GrowingSpace
-from ..space.numeric import label_key, label_of
+from ..space.labels import label_key, label_of
 from ..stores import Store, StudyRecord, open_store
 from ..stores.transfer import Whole, add_studies
 from ..streams import Streams, fresh_seed
 from ..study import Study, load_study
-from ..trial import Configuration, Label, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Direction, Label
 
 try:
     import optuna

@@ -14,7 +14,8 @@ from plotly.colors import sample_colorscale
 
 from ..history import History
 from ..space import Choice, Float, Int
-from ..space.numeric import Domain, Floats
+from ..space.domain import Domain
+from ..types import Floats
 from .theme import RED, SCALE, best_row, escaped, figure, hover, shown
 
 _SHADES = 12

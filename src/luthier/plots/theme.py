@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 
 from ..history import History
 from ..space import Choice, Float, Int
-from ..space.numeric import Domain, Floats
-from ..trial import Label, TrialRecord, TrialState
+from ..space.domain import Domain
+from ..trial import TrialRecord, TrialState
+from ..types import Floats, Label
 
 # Okabe and Ito 2008, "Color Universal Design"
 BLUE, ORANGE, GREEN, RED, SKY, PINK, GREY = (

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ..confirm import Baseline, Candidate, Check, Confirmation, Interval, best_trials, choose
 from ..errors import DataError
-from ..history import Direction, History
+from ..history import History
 from ..plots.theme import shown
-from ..trial import Label, TrialState
+from ..trial import TrialState
+from ..types import Direction, Label
 from .blocks import Card, Summary, duration
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..history import History
 from ..space import Space
-from ..trial import Configuration, TrialState
+from ..trial import TrialState
+from ..types import Configuration
 from .gp import GPSampler
 from .tpe import TPESampler
 

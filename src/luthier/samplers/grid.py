@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from ..errors import SearchSpaceExhausted, SpaceError
 from ..history import History
 from ..space import Choice, Domain, Float, Int, Ordinal, Space
-from ..space.numeric import Floats
-from ..space.space import Mask
-from ..trial import Configuration
+from ..types import Configuration, Floats, Mask
 
 Levels: TypeAlias = NDArray[Any]  # whole numbers: int64, or Python's where those could overflow
 

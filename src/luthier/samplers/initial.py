@@ -9,7 +9,8 @@ import numpy as np
 from ..errors import SpaceError
 from ..history import History
 from ..space import Space
-from ..trial import Configuration, TrialState
+from ..trial import TrialState
+from ..types import Configuration
 from .sequences import MAX_SOBOL_DIMENSIONS, point_sequence
 
 

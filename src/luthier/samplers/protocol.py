@@ -8,7 +8,7 @@ import numpy as np
 
 from ..history import History
 from ..space import Space
-from ..trial import Configuration
+from ..types import Configuration
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import SpaceError
 from ..space import Space
-from ..space.numeric import Floats
+from ..types import Floats
 
 Method: TypeAlias = Literal["sobol", "halton", "latin_hypercube"]
 

@@ -1,12 +1,15 @@
-"""The JSON form of a domain."""
+"""Domain: the four kinds of parameter as one, and their JSON form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import SpaceError
-from .numeric import Choice, Domain, Float, Int, Ordinal
+from .labelled import Choice, Ordinal
+from .numeric import Float, Int
+
+Domain: TypeAlias = Float | Int | Ordinal | Choice
 
 
 def domain_to_json(domain: Domain) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from ..errors import SpaceError
-from ..trial import Label
-from .numeric import Choice, Domain, Float, Int, Ordinal, label_key
+from ..types import Label
+from .domain import Domain
+from .labelled import Choice, Ordinal
+from .labels import label_key
+from .numeric import Float, Int
 from .space import Space
 
 _MAX_VALUES = 64  # a parameter with more values explains anything by chance

@@ -1,35 +1,24 @@
-"""The four kinds of parameter: Float, Int, Ordinal and Choice; values that never change.
+"""Float and Int: numbers in a range; values that never change.
 
-Every domain maps its values to one coordinate and back. Numeric domains and Ordinal lie in the unit
-interval: log and step are removed, integers and ordered values stand at the centres of equal bins.
-A Choice is the index of its label. All maps work on whole columns.
+They lie in the unit interval: log and step are removed, whole numbers stand at the centres of equal bins. All maps
+work on whole columns, and on one value without an array.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import SpaceError
-from ..trial import Label
+from ..types import Floats, Label
+from .labels import When, normal_when
 
-Floats: TypeAlias = NDArray[np.float64]
 _N = TypeVar("_N", int, float)
-When: TypeAlias = Mapping[str, Any] | str | None
-"""`{"optimizer": "sgd"}` or `{"optimizer": ("sgd", "rmsprop")}` (all keys must hold), or an expression such as
-`"layers >= 3"`."""
-
-
-def label_key(label: Label) -> str:
-    """A key under which True, 1 and 1.0 differ."""
-    return json.dumps(label)
 
 
 def _finite(name: str, value: float) -> None:
@@ -77,11 +66,6 @@ def _float_step(low: float, high: float, step: float, size: int, u: float) -> fl
 
 def _int_step(low: int, step: int, size: int, u: float) -> int:
     return int(low + float(min(max(math.floor(u * size), 0), size - 1)) * step)
-
-
-def pick(labels: tuple[Label, ...], u: float) -> Label:
-    """The label in whose bin a unit coordinate lies."""
-    return labels[min(max(int(u * len(labels)), 0), len(labels) - 1)]
 
 
 def _int_log_line(low: int, high: int, log_low: float, width: float, u: float) -> int:
@@ -294,204 +278,3 @@ class Int:
     def restored(self, label: Label) -> Any:
         """The value behind what is stored."""
         return label
-
-
-def label_of(value: Any) -> Label:
-    """The label under which a choice is stored: itself if it is a JSON scalar, else its name.
-
-    Raises:
-        SpaceError: it is infinite or NaN, or has no name that is the same tomorrow.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise SpaceError(f"a choice is {value}: give it a label, {{'label': {value}}}")
-        return value
-    name = getattr(value, "__name__", None)
-    if isinstance(name, str) and name != "<lambda>":
-        return name
-    if isinstance(value, tuple | list):
-        return str(value)
-    text = repr(value)
-    if " at 0x" in text or name == "<lambda>":
-        raise SpaceError(f"the choice {text} has no stable name: give labels, {{'label': {type(value).__name__}, ...}}")
-    return text
-
-
-def normal_when(when: When) -> dict[str, tuple[Label, ...]] | str | None:
-    """The one form of a condition: None, an expression, or allowed labels by parent."""
-    if when is None or isinstance(when, str):
-        return when
-    if not when:
-        raise SpaceError("when={} names no parameter: drop it, or name one")
-    return {
-        parent: tuple(label_of(v) for v in (allowed if isinstance(allowed, list | tuple | set) else (allowed,)))
-        for parent, allowed in when.items()
-    }
-
-
-class _Labelled:
-    """What Choice and Ordinal share: values, each with a stored label."""
-
-    labels: tuple[Label, ...]
-    values: tuple[Any, ...]
-    default: Any
-
-    def _set_up(self, choices: Iterable[Any] | Mapping[str, Any]) -> None:
-        if isinstance(choices, str):
-            raise SpaceError(f"the choices are the string {choices!r}: give a list of them")
-        if isinstance(choices, Mapping):
-            labels, values = tuple(choices.keys()), tuple(choices.values())
-        else:
-            values = tuple(choices)
-            labels = tuple(label_of(v) for v in values)
-        if not labels:
-            raise SpaceError("there are no choices: give at least one")
-        index = {label_key(label): i for i, label in enumerate(labels)}
-        if len(index) != len(labels):
-            twice = next(x for x in labels if sum(label_key(x) == label_key(y) for y in labels) > 1)
-            raise SpaceError(f"the choice {twice!r} stands there twice: remove one, or give labels of your own")
-        object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "_index", index)
-        if self.default is not None:
-            object.__setattr__(self, "default", self.stored(self.default))
-
-    @property
-    def size(self) -> int:
-        """How many choices there are."""
-        return len(self.labels)
-
-    def index(self, label: Label) -> int:
-        """Position of a stored label; `SpaceError` if it is none of them."""
-        try:
-            return self._index[label_key(label)]  # type: ignore[attr-defined,no-any-return]
-        except (KeyError, TypeError):
-            shown = ", ".join(repr(x) for x in self.labels)
-            raise SpaceError(f"{label!r} is not among the choices {shown}") from None
-
-    def check(self, value: Any) -> Label:
-        """The stored label of a choice; `SpaceError` if it is none."""
-        return self.stored(value)
-
-    def stored(self, value: Any) -> Label:
-        """The label under which a choice (or its label) is stored."""
-        for candidate in (lambda: value, lambda: label_of(value)):
-            try:
-                label = candidate()
-                if label is None or isinstance(label, bool | int | float | str):
-                    return self.labels[self.index(label)]
-            except SpaceError:
-                continue
-        for i, v in enumerate(self.values):
-            if v is value:
-                return self.labels[i]
-        self.index(value)  # raises with the list of choices
-        raise AssertionError("unreachable")
-
-    def restored(self, label: Label) -> Any:
-        """The choice behind a stored label."""
-        return self.values[self.index(label)]
-
-    def _indices(self, values: Sequence[Any] | Floats) -> Floats:
-        return np.array([self.index(v) for v in values], dtype=np.float64)
-
-
-@dataclass(frozen=True, init=False, eq=False)
-class Choice(_Labelled):
-    """One of several values without an order.
-
-    Args:
-        choices: the values. JSON scalars are stored as they are, classes and functions by their name;
-            anything else needs a label: pass a dict of label to value.
-        default: where the search may start, and what a baseline uses: a choice or its label.
-        when: the condition under which the parameter exists (see `When`); None for always.
-
-    Raises:
-        SpaceError: no choices, the same label twice, or a value without a stable label.
-    """
-
-    labels: tuple[Label, ...]
-    values: tuple[Any, ...]
-    default: Any
-    when: When
-
-    def __init__(self, choices: Iterable[Any] | Mapping[str, Any], default: Any = None, when: When = None) -> None:
-        object.__setattr__(self, "default", default)
-        object.__setattr__(self, "when", normal_when(when))
-        self._set_up(choices)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Choice) and _domain_key(self) == _domain_key(other)
-
-    def __hash__(self) -> int:
-        return hash(("choice", *map(label_key, self.labels)))
-
-    def encode(self, values: Sequence[Any] | Floats) -> Floats:
-        """Index of every stored label."""
-        return self._indices(values)
-
-    def decode(self, u: Floats) -> Floats:
-        """Whole indices, inside the range."""
-        return np.clip(np.round(np.asarray(u, dtype=np.float64)), 0, self.size - 1)
-
-    def value(self, u: float) -> Label:
-        """The label at one coordinate."""
-        return self.labels[min(max(round(u), 0), self.size - 1)]
-
-
-@dataclass(frozen=True, init=False, eq=False)
-class Ordinal(_Labelled):
-    """One of several values in a meaningful order, such as `Ordinal([16, 32, 64, 128])`.
-
-    Args:
-        choices: the values from low to high; as for `Choice`.
-        default: where the search may start, and what a baseline uses: a choice or its label.
-        when: the condition under which the parameter exists (see `When`); None for always.
-
-    Raises:
-        SpaceError: no choices, the same label twice, or a value without a stable label.
-    """
-
-    labels: tuple[Label, ...]
-    values: tuple[Any, ...]
-    default: Any
-    when: When
-
-    def __init__(self, choices: Iterable[Any] | Mapping[str, Any], default: Any = None, when: When = None) -> None:
-        object.__setattr__(self, "default", default)
-        object.__setattr__(self, "when", normal_when(when))
-        self._set_up(choices)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ordinal) and _domain_key(self) == _domain_key(other)
-
-    def __hash__(self) -> int:
-        return hash(("ordinal", *map(label_key, self.labels)))
-
-    def encode(self, values: Sequence[Any] | Floats) -> Floats:
-        """Bin centre of every stored label."""
-        return (self._indices(values) + 0.5) / self.size
-
-    def decode(self, u: Floats) -> Floats:
-        """Whole indices at coordinates in [0, 1]."""
-        return np.clip(np.floor(np.asarray(u, dtype=np.float64) * self.size), 0, self.size - 1)
-
-    @cached_property
-    def at(self) -> Callable[[float], Label]:
-        """The function from one coordinate to its stored label, fast."""
-        return partial(pick, self.labels)
-
-    def value(self, u: float) -> Label:
-        """The label at one coordinate."""
-        return self.at(u)
-
-
-def _domain_key(domain: Choice | Ordinal) -> tuple[Any, ...]:
-    return tuple(map(label_key, domain.labels)), label_key(domain.default), domain.when
-
-
-Domain: TypeAlias = Float | Int | Ordinal | Choice

@@ -11,18 +11,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpaceError
-from ..trial import Configuration, Label
-from .domain import domain_from_json, domain_to_json
+from ..types import Configuration, Floats, Label, Mask
+from .domain import Domain, domain_from_json, domain_to_json
 from .expression import Expression, parse
-from .numeric import Choice, Domain, Float, Floats, Int, Ordinal, pick
-
-Mask: TypeAlias = NDArray[np.bool_]
+from .labelled import Choice, Ordinal, pick
+from .numeric import Float, Int
 
 FORMAT = 1
 _BATCH = 1024

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ConflictingTell, LeaseLost, ObjectiveError, StorageError, StudyNotFound, TrialNotRunning
-from ..trial import Label, TrialRecord, TrialState, check_transition
+from ..trial import TrialRecord, TrialState, check_transition
+from ..types import Label
 from .codec import to_json
 from .protocol import Proposal, Result
 

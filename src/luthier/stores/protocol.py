@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from ..trial import Configuration, Label, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Label
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import StudyExists
-from ..trial import Label, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Label
 from . import changes as change
 from .codec import as_json
 from .protocol import Proposal, Result, StudyRecord

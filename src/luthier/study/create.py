@@ -8,12 +8,12 @@ from typing import Any
 
 from ..engine import LEASE_SECONDS, Engine
 from ..errors import SpaceError, StudyExists, StudyNotFound
-from ..history import Direction
 from ..samplers import AutoSampler, Sampler
 from ..schedulers import Scheduler
 from ..space import Space
 from ..stores import Store, StudyRecord, open_store
 from ..streams import fresh_seed
+from ..types import Direction
 from .study import Study
 
 

@@ -13,13 +13,14 @@ from ..engine import Engine
 from ..errors import ObjectiveError
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
-from ..history import Direction, History
+from ..history import History
 from ..live import Trial, check_json, check_values, finite_numbers
 from ..optimize import Optimization
 from ..samplers import Sampler
 from ..space import Space
 from ..stores import Result, Store, StudyRecord
-from ..trial import Configuration, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Direction
 from .view import StudyView
 
 Objective: TypeAlias = Callable[[Trial], Any]

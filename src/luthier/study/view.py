@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..history import Direction, History
+from ..history import History
 from ..pareto import non_dominated
 from ..samplers import expected_order
 from ..space import Space
 from ..trial import TrialRecord
+from ..types import Direction
 
 
 class StudyView(ABC):

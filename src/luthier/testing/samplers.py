@@ -25,10 +25,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ..errors import SearchSpaceExhausted
-from ..history import Direction, History
+from ..history import History
 from ..samplers.protocol import Sampler
 from ..space import Choice, Domain, Float, Int, Ordinal, Space
-from ..trial import Configuration, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Direction
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 RUNNING, WAITING = TrialState.RUNNING, TrialState.WAITING

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..history import Direction, History
+from ..history import History
 from ..schedulers import Decision, Scheduler
 from ..space import Float, Space
 from ..trial import TrialRecord, TrialState
+from ..types import Direction
 
 
 def history_of(*curves: list[float], direction: Direction = "minimize", running: int = 1) -> History:

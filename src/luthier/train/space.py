@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import SpaceError
 from ..space import Choice, Domain, Float, Int, Ordinal
-from ..trial import Label
+from ..types import Label
 from .settings import CLASSIFICATION_LOSSES
 
 

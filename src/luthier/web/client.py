@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import StudyNotFound
-from ..history import Direction
 from ..space import Domain, Space
+from ..types import Direction
 from .remote_study import RemoteStudy, fresh_id
 
 _TOKEN_VARIABLE = "LUTHIER_TOKEN"

@@ -13,12 +13,13 @@ from ..abandoned import MAX_RETRIES
 from ..errors import LeaseLost, LuthierError, ObjectiveError, SpaceError, StorageError, TrialNotRunning
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
-from ..history import Direction, History
+from ..history import History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
 from ..space import Domain, Space, domain_from_json, domain_to_json
 from ..space.growing import GrowingSpace
 from ..study.view import StudyView
-from ..trial import Configuration, Label, TrialRecord, TrialState
+from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Direction, Label
 
 Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...space.numeric import Floats
+from ...types import Floats
 from .model import Posterior
 
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)

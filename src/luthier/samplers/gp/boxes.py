@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...pareto import non_dominated
-from ...space.numeric import Floats
+from ...types import Floats
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.numeric import Floats
 from ...trial import TrialState
+from ...types import Floats
 from .fit import fit, starts
 from .kernel import Embedding
 from .model import condition

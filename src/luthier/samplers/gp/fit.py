@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...space.numeric import Floats
+from ...types import Floats
 from . import input_warp
 from .kernel import Embedding, matern52, squared_distances
 

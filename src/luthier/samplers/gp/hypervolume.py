@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...pareto import non_dominated
-from ...space.numeric import Floats
+from ...types import Floats
 from .acquisition import Acquisition, log_h
 from .boxes import Boxes, decompose
 from .model import Posterior

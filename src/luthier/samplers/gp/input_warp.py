@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...space.numeric import Floats
+from ...types import Floats
 
 SD = 0.3  # with 0.5 the first suggestions suffer: few trials bend too much
 OBSERVATIONS = 20  # fewer say too little: before, everything is straight

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...space import Choice, Space
-from ...space.numeric import Floats
+from ...types import Floats
 
 _HALF = np.sqrt(0.5)  # two one-hot rows that differ are then at distance 1
 _REACH = 1.0  # how far outside the unit interval a coordinate (of a range that has changed) still counts

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...space.numeric import Floats
+from ...types import Floats
 from .fit import NOISE_FLOOR, cholesky, split
 from .input_warp import warped, warped_with_slopes
 from .kernel import Embedding, matern52, squared_distances

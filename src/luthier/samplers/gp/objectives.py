@@ -9,8 +9,7 @@ import numpy as np
 
 from ...pareto import non_dominated
 from ...space import Space
-from ...space.numeric import Floats
-from ...space.space import Mask
+from ...types import Floats, Mask
 from .acquisition import Acquisition
 from .hypervolume import HypervolumeAcquisition, reference_point
 from .kernel import Embedding

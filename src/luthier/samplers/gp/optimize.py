@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...space import Choice, Space
-from ...space.numeric import Floats
-from ...space.space import Mask
+from ...types import Floats, Mask
 from .acquisition import Criterion
 from .kernel import Embedding
 from .trust import Box

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
-from ...space.numeric import Floats
-from ...trial import Configuration, TrialState
+from ...trial import TrialState
+from ...types import Configuration, Floats
 from ..initial import default_startup_trials, startup
 from .acquisition import Acquisition, Criterion
 from .fit import draws, fit, spread, starts

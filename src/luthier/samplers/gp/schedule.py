@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from ...space.numeric import Floats
+from ...types import Floats
 from .fit import fit, spread, starts
 from .kernel import Embedding
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...space import Space
-from ...space.numeric import Floats
+from ...types import Floats
 from .kernel import Embedding
 from .model import Posterior
 from .warp import Observations

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.numeric import Floats
-from ...space.space import Mask
 from ...trial import TrialState
+from ...types import Floats, Mask
 
 COMPLETE, PRUNED, FAIL = int(TrialState.COMPLETE), int(TrialState.PRUNED), int(TrialState.FAIL)
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...space import Choice, Space
-from ...space.numeric import Floats
-from ...space.space import Mask
+from ...types import Floats, Mask
 
 _MAX_TABLE = 16  # values above which the density at a bin's centre stands for its mass
 

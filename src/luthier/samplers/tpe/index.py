@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...history import History
-from ...space.numeric import Floats
 from ...trial import TrialState
+from ...types import Floats
 
 Rows = NDArray[np.intp]
 

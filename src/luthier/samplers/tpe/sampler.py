@@ -10,8 +10,7 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
-from ...space.numeric import Floats
-from ...trial import Configuration
+from ...types import Configuration, Floats
 from ..initial import default_startup_trials, startup
 from .density import Parzen, layout
 from .index import Index, index_of, keys

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import StorageError, StudyExists, StudyNotFound
-from ...trial import Label, TrialRecord, TrialState
+from ...trial import TrialRecord, TrialState
+from ...types import Label
 from .. import changes as change
 from ..codec import as_json, from_json, to_json
 from ..protocol import Proposal, Result, StudyRecord

@@ -10,7 +10,7 @@ import pytest
 
 from ...errors import ConflictingTell, LuthierError, ObjectiveError, TrialNotFound, TrialNotRunning
 from ...stores import Result, Store
-from ...trial import Configuration
+from ...types import Configuration
 from .tools import COMPLETE, DONE, FAIL, HOUR, PRUNED, RUNNING, WAITING, new_study, trials
 
 
