@@ -2,7 +2,15 @@
 
 
 class LuthierError(Exception):
-    """Base of all errors that Luthier raises on purpose."""
+    """Catch this to catch all errors that Luthier raises on purpose.
+
+    >>> import luthier as lt
+    >>> try:
+    ...     lt.Float(1, 0)
+    ... except lt.LuthierError as error:
+    ...     print(type(error).__name__)
+    SpaceError
+    """
 
 
 class SpaceError(LuthierError, ValueError):
@@ -18,7 +26,17 @@ class ObjectiveError(LuthierError, ValueError):
 
 
 class TrialPruned(LuthierError):
-    """Raised by an objective to say that its trial was stopped early."""
+    """Raise this in an objective to end its trial early: the trial is PRUNED, with its last report as its value.
+
+    >>> import luthier as lt
+    >>> def objective(trial):
+    ...     trial.report(0.5, step=1)
+    ...     raise lt.TrialPruned
+    >>> study = lt.create_study()
+    >>> study.optimize(objective, n_trials=1)
+    >>> study.trials[0].state.name, study.trials[0].values
+    ('PRUNED', (0.5,))
+    """
 
 
 class StudyExists(LuthierError):

@@ -35,6 +35,20 @@ def test_the_curl_lines_run_as_they_stand(
     assert record.reports == ((1, 0.7),) and set(record.params) == {"lr", "act"}
 
 
+def test_the_python_runs_against_a_service(serve: Callable[..., Any], tmp_path: Path, capsys: Any) -> None:
+    (hidden,) = re.findall(r"<!-- python\n(.*?)-->", TEXT, re.DOTALL)
+    (block,) = re.findall(r'```python needs="service"\n(.*?)```', TEXT, re.DOTALL)
+    server = serve(tmp_path / "s.db")
+    script = hidden + block.replace("http://127.0.0.1:8000", server.url).replace("n_trials=50", "n_trials=6")
+    assert script.count(server.url) == script.count("n_trials=6") == 1
+    namespace: dict[str, Any] = {"__name__": "__main__", "token": TOKEN}
+    exec(compile(script, "docs/service.md", "exec"), namespace)
+    namespace["study"].close()
+    study = lt.load_study("lenet", storage=tmp_path / "s.db")
+    assert capsys.readouterr().out == f"{study.best_params} {study.best_value}\n"
+    assert [len(trial.reports) for trial in study.trials] == [10] * 6
+
+
 def test_the_table_names_every_endpoint(http: Any) -> None:
     table = {line.split("|")[1] for line in TEXT.splitlines() if line.startswith("| `")}
     said = " ".join(table)
