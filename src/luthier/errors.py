@@ -1,5 +1,9 @@
 """Every error that Luthier raises on purpose; each message says what was wrong, where, and what to do."""
 
+from pathlib import Path
+
+_CLONE = Path(__file__).parents[2]  # where pyproject.toml lies, if this is a clone of the repository
+
 
 class LuthierError(Exception):
     """Catch this to catch all errors that Luthier raises on purpose.
@@ -95,3 +99,37 @@ class TrainingError(LuthierError, ValueError):
 
 class MissingDependency(LuthierError, ImportError):
     """A library that an extra of Luthier brings is not installed."""
+
+
+def missing(need: str, extra: str) -> MissingDependency:
+    """Return the error for a library that is not installed, with the command that installs it as Luthier was installed.
+
+    Args:
+        need: what needs which library, such as "pictures need plotly".
+        extra: the extra of Luthier that brings it.
+    """
+    return MissingDependency(f"{need}: {_install(extra)}")
+
+
+def _install(extra: str) -> str:
+    """The command for a clone, for a directory, archive or repository that pip was given, or for the index."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    if (_CLONE / "pyproject.toml").is_file():
+        return f'pip install -e "{_CLONE}[{extra}]"'
+    try:
+        text = distribution("luthier").read_text("direct_url.json")
+    except PackageNotFoundError:  # copied rather than installed
+        text = None
+    if text is None:
+        return f'pip install "luthier[{extra}]"'
+    origin = json.loads(text)
+    url = origin["url"]
+    if "dir_info" in origin:
+        return f'pip install "{url2pathname(urlsplit(url).path)}[{extra}]"'
+    if "vcs_info" in origin:
+        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    return f'pip install "luthier[{extra}] @ {url}"'

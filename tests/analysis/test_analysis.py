@@ -260,5 +260,5 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
 
     h = history(SPACE, additive, n=10)
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingDependency, match=r"pip install 'luthier\[train\]'"):
+    with pytest.raises(MissingDependency, match=r"scikit-learn: pip install .*\[report\]"):
         fit_forest(h)

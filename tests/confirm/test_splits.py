@@ -85,5 +85,5 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingDependency, match=r"pip install 'luthier\[train\]'"):
+    with pytest.raises(MissingDependency, match=r"scikit-learn: pip install .*\[train\]"):
         k_fold(10)

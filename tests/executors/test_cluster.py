@@ -227,7 +227,7 @@ def test_a_dead_worker_is_told_apart_from_a_result():
 def test_a_missing_library_is_named_with_its_extra(monkeypatch, name, library):
     monkeypatch.setitem(sys.modules, library, None)
     study = make()
-    with pytest.raises(MissingDependency, match=rf"pip install 'luthier\[{name}\]'"):
+    with pytest.raises(MissingDependency, match=rf"pip install .*\[{name}\]"):
         study.optimize(lambda trial: 1.0, n_trials=1, executor=name)
     assert study.trials == []
 

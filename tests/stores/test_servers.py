@@ -115,7 +115,7 @@ def test_server_that_is_down(url: str) -> None:
 def test_driver_that_is_not_installed(url: str, driver: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, driver, None)
     message = refused(url, MissingDependency)
-    assert f"needs {driver}: pip install 'luthier[{extra}]'" in message
+    assert f"needs {driver}: pip install" in message and f"[{extra}]" in message
     assert "me:***@host/db" in message
 
 

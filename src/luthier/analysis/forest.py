@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingDependency
+from ..errors import missing
 from ..history import History
 from ..space import Choice, Float, Int, Ordinal, Space
 from ..space.domain import Domain
@@ -255,7 +255,7 @@ def _grow(X: Floats, y: Floats, seed: int) -> list[Any]:
     try:
         from sklearn.ensemble import RandomForestRegressor
     except ImportError as error:
-        raise MissingDependency("importance and effects need scikit-learn: pip install 'luthier[train]'") from error
+        raise missing("importance and effects need scikit-learn", "report") from error
     forest = RandomForestRegressor(_TREES, min_samples_leaf=max(1, len(y) // _LEAVES), random_state=seed)
     forest.fit(X, y)
     return [estimator.tree_ for estimator in forest.estimators_]

@@ -8,7 +8,7 @@ import socket
 
 import typer
 
-from ..errors import LuthierError, MissingDependency
+from ..errors import LuthierError, missing
 from .console import error_console
 
 _STORE = typer.Argument(help="A path or URL of a storage; a file is made if it is not there.", show_default=False)
@@ -32,7 +32,7 @@ def serve(
         from ..web.app import create_app
         from ..web.security import LOOPBACK
     except ImportError as error:
-        raise MissingDependency("luthier serve needs FastAPI and uvicorn: pip install 'luthier[serve]'") from error
+        raise missing("luthier serve needs FastAPI and uvicorn", "serve") from error
     from ..stores import open_store
 
     if no_token and token is not None:

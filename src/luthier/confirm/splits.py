@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, MissingDependency
+from ..errors import DataError, missing
 
 Rows: TypeAlias = NDArray[np.intp]
 
@@ -121,7 +121,7 @@ def _sklearn() -> ModuleType:
     try:
         from sklearn import model_selection
     except ImportError as error:
-        raise MissingDependency("splits need scikit-learn: pip install 'luthier[train]'") from error
+        raise missing("splits need scikit-learn", "train") from error
     module: ModuleType = model_selection
     return module
 

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..errors import LuthierError, MissingDependency
+from ..errors import LuthierError, missing
 from ..live import Trial
 from .away import Left
 from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
@@ -43,7 +43,7 @@ class DaskExecutor:
         try:
             import distributed  # noqa: F401
         except ImportError as error:
-            raise MissingDependency("executor='dask' needs Dask: pip install 'luthier[dask]'") from error
+            raise missing("executor='dask' needs Dask", "dask") from error
         self.address = address
         self.n_jobs = None if n_jobs == -1 else n_jobs
         self.resources = dict(resources or {})

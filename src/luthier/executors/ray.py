@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..errors import LuthierError, MissingDependency
+from ..errors import LuthierError, missing
 from ..live import Trial
 from .away import Left
 from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
@@ -51,7 +51,7 @@ class RayExecutor:
         try:
             import ray  # noqa: F401
         except ImportError as error:
-            raise MissingDependency("executor='ray' needs Ray: pip install 'luthier[ray]'") from error
+            raise missing("executor='ray' needs Ray", "ray") from error
         self.address = address
         self.n_jobs = None if n_jobs == -1 else n_jobs
         self.resources = {"num_cpus": 1, **(resources or {})}

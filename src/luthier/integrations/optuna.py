@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import LuthierError, MissingDependency, SearchSpaceExhausted, SpaceError, StorageError, StudyNotFound
+from ..errors import LuthierError, SearchSpaceExhausted, SpaceError, StorageError, StudyNotFound, missing
 from ..history import History
 from ..samplers import AutoSampler, Sampler
 from ..space import Choice, Domain, Float, Int, Space, domain_to_json
@@ -33,7 +33,7 @@ from ..types import Configuration, Direction, Label
 try:
     import optuna
 except ImportError as error:
-    raise MissingDependency("Optuna is not installed: pip install 'luthier[optuna]'") from error
+    raise missing("this needs Optuna", "optuna") from error
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial

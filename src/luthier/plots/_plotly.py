@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import MissingDependency
+from ..errors import missing
 
 try:
     import plotly as plotly
 except ImportError as error:
-    raise MissingDependency("pictures need plotly: pip install 'luthier[report]'") from error
+    raise missing("pictures need plotly", "report") from error

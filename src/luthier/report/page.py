@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependency
+from ..errors import missing
 from .blocks import Picture, Section, Summary
 
 _HERE = Path(__file__).parent / "templates"
@@ -25,7 +25,7 @@ def render(title: str, subtitle: str, summary: Summary, sections: list[Section],
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise MissingDependency("a report needs Jinja2: pip install 'luthier[report]'") from error
+        raise missing("a report needs Jinja2", "report") from error
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 

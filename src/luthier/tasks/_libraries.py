@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 
-from ..errors import MissingDependency
+from ..errors import missing
 
 for _name, _import in (("PyTorch", "torch"), ("scikit-learn", "sklearn"), ("Pillow", "PIL")):
     if find_spec(_import) is None:
-        raise MissingDependency(f"tasks need {_name}: pip install 'luthier[train]'")
+        raise missing(f"tasks need {_name}", "train")

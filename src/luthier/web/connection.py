@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import errors
-from ..errors import LuthierError, MissingDependency, StorageError
+from ..errors import LuthierError, StorageError, missing
 from ..stores.codec import from_json, to_json
 
 try:
     import httpx
 except ImportError as _error:
-    raise MissingDependency("the client of a service needs httpx: pip install 'luthier[serve]'") from _error
+    raise missing("the client of a service needs httpx", "serve") from _error
 
 _log = logging.getLogger("luthier")
 

@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from ...errors import MissingDependency, StorageBusy, StorageError
+from ...errors import StorageBusy, StorageError, missing
 from . import tables
 from .forking import Running, watch
 from .urls import place
@@ -98,9 +98,7 @@ class ServerDatabase:
                 full, isolation_level="READ COMMITTED", max_overflow=-1, pool_logging_name=_POOL
             )
         except ImportError as error:
-            raise MissingDependency(
-                f"storage {self.place} needs {url.get_driver_name()}: pip install 'luthier[{server.extra}]'"
-            ) from error
+            raise missing(f"storage {self.place} needs {url.get_driver_name()}", server.extra) from error
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")  # shares the connections
         self._looker = self._engine.execution_options(**server.looking)
         logging.getLogger(f"sqlalchemy.pool.impl.QueuePool.{_POOL}").addFilter(_is_news)
