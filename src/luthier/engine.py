@@ -16,8 +16,10 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,10 @@ LEASE_SECONDS = 120.0
 """Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a
 busy database nor a minute of native code that holds the interpreter costs a training. A process of this machine
 that died is seen at once all the same; only the trials of a dead machine wait so long."""
+
+
+EMPTY: Mapping[str, Label] = MappingProxyType({})
+_RECENT = 16  # numbers before one that other processes may be working out parameters for; those before run for long
 
 
 class Engine:
@@ -126,6 +132,21 @@ class Engine:
             if records:
                 self._take(records)
 
+    @contextmanager
+    def _synced_up_to(self, number: int) -> Iterator[None]:
+        """Within, the history is what a suggestion for this trial is to see, whatever other processes asked for since.
+
+        A new trial sees those before it. One that waited in the queue still waits. The rest is taken in afterwards.
+        """
+        self._revision, records = self.store.changes(self.name, self._revision)
+        waited = number < len(self.history)
+        later = [r for r in records if (r.number == number if waited else r.number >= number)]
+        self._take([r for r in records if (r.number != number if waited else r.number < number)])
+        try:
+            yield
+        finally:
+            self._take(later)
+
     def _take(self, records: list[TrialRecord]) -> None:
         known, fresh = self.history.records, []
         for record in records:
@@ -162,9 +183,9 @@ class Engine:
         with self.lock:
             self.sync()
             given = self._checked(fixed) if fixed else {}
-            proposal = self._proposal(given)
+            expected, proposal = len(self.history), self._proposal(given)
             record = self.store.ask(self.name, self.owner, client or self._call(), self._lease, proposal)
-            return self._begun(record, proposal, frozenset(given), client)
+            return self._begun(record, proposal, expected, given, client)
 
     def _proposal(self, given: Mapping[str, Label]) -> Proposal | None:
         """Parameters for the next trial; None where one waits that is to be taken."""
@@ -177,18 +198,27 @@ class Engine:
         self,
         record: TrialRecord,
         proposal: Proposal | None,
-        fixed: frozenset[str] = frozenset(),
+        expected: int,
+        given: Mapping[str, Label] = EMPTY,
         client: str | None = None,
     ) -> Trial:
-        """The trial that the store started; its parameters are completed where the proposal was not for it."""
-        unsaved = None
-        if proposal is None or proposal.number not in (None, record.number):
-            if record.retries == 0:
+        """The trial that the store started; its parameters are completed where the proposal was for another number.
+
+        Args:
+            record: what the store started.
+            proposal: what it was asked with.
+            expected: the number that the proposal was worked out for.
+            given: values that the trial shall have.
+            client: as in `ask`.
+        """
+        unsaved, fixed = None, frozenset(given)
+        if proposal is None or record.number > expected or proposal.number not in (None, record.number):
+            if not given and record.retries == 0:
                 fixed = frozenset(record.params)
             try:
-                record, unsaved = self._complete(record, here=client is None)
+                record, unsaved = self._complete(record, given=given, here=client is None)
             except LeaseLost:  # suggesting took longer than the lease
-                return self.ask(client=client)
+                return self.ask(given, client)
             except LuthierError as error:  # nobody runs it: it must not stay RUNNING
                 self.give_up(record.number, record.token, str(error))
                 raise
@@ -212,40 +242,82 @@ class Engine:
     def _call(self) -> str:
         return f"{self._client}-{next(self._calls)}"
 
-    def _complete(self, record: TrialRecord, here: bool) -> tuple[TrialRecord, Configuration | None]:
-        """A started trial's record with the parameters that it lacks, and those if they are to be stored yet.
+    def _complete(
+        self, record: TrialRecord, *, given: Mapping[str, Label] = EMPTY, here: bool
+    ) -> tuple[TrialRecord, Configuration | None]:
+        """A started trial's record with the parameters of its number, and those if they are to be stored yet.
 
         Where several processes ask at once, most numbers go to another than they were proposed for, and a transaction
-        for each would slow all of them: so the heartbeat stores what is not told by then. A dead worker's trial may
-        lack none.
+        for each would slow all of them: so where no suggestion depends on them the heartbeat stores what is not told by
+        then. A dead worker's trial may lack none.
 
         Args:
             record: of the trial, as the store has it.
+            given: values that it shall have, where what the store has was suggested for another number.
             here: whether this process runs it.
         """
         began = time.monotonic()
         space = self.space
-        row = space.encode([{k: v for k, v in record.params.items() if k in space}])
+        known = dict(given or record.params)
+        row = space.encode([{k: v for k, v in known.items() if k in space}])
         if not (space.active(row) & np.isnan(row)).any():
             return record, None
-        self.sync()
-        params = self._suggest(record.number, record.params)
-        later = here and self.held.may_wait and time.monotonic() - began < SAVE_SECONDS
+        with self._synced_up_to(record.number):
+            params = self._suggest(record.number, known)
+        quick = time.monotonic() - began < SAVE_SECONDS
+        later = here and not given and self._suggests_by_number and self.held.may_wait and quick
         if not later:
             self.store.write(self.name, record.number, record.token, params=params, lease=self._lease)
         return record.with_(params=params), params if later else None
+
+    @property
+    def _suggests_by_number(self) -> bool:
+        """Whether no suggestion depends on the parameters of other trials."""
+        return getattr(self.sampler, "by_number", False)
 
     def _suggest(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
         space = self.space
         if len(space) == 0:
             return dict(fixed)
-        rng = self._streams.of_trial(number)
-        (suggested,) = self.sampler.suggest(space, self.history, rng, 1)
+        guessed = [] if self._suggests_by_number else self._guess_missing(number)
+        try:
+            return self._suggest_for(number, fixed)
+        finally:
+            self.history.put(guessed)  # as they were
+
+    def _suggest_for(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
+        space, rng = self.space, self._streams.of_trial(number)
+        with self.history.asked_for(number):
+            (suggested,) = self.sampler.suggest(space, self.history, rng, 1)
         if not fixed:
             return suggested
         known = {name: value for name, value in fixed.items() if name in space}
         completed = space.complete(known, suggested, rng)
         return {**completed, **{name: value for name, value in fixed.items() if name not in space}}
+
+    def _guess_missing(self, number: int) -> list[TrialRecord]:
+        """Put into the history what other processes are just working out for the numbers before this one.
+
+        Between taking a number and storing its parameters, a process needs as long as a suggestion takes. Programs that
+        start together would all try about the same point; and what they will come to can be worked out here as well.
+
+        Returns:
+            the records as the store has them.
+        """
+        history, space = self.history, self.space
+        first = max(0, number - _RECENT)
+        running = np.flatnonzero(history.is_running[first:number]) + first
+        if len(running) == 0:
+            return []
+        X = history.X[running]
+        lacks = (space.active(X) & np.isnan(X)).any(axis=1)
+        records = [r for r in (history.records[i] for i in running[lacks].tolist()) if not self.held.runs(r)]
+        for record in records:
+            try:
+                history.put([record.with_(params=self._suggest_for(record.number, record.params))])
+            except (SearchSpaceExhausted, SpaceError):
+                continue  # then they will not come to anything either
+        return records
 
     def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
         """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
@@ -278,7 +350,8 @@ class Engine:
             if history.X.size == 0 or bool((history.X != history.X).all()):
                 return alone.decode(alone.sample(rng, 1))[0][name]
             try:
-                return self.sampler.suggest(alone, history, rng, 1)[0][name]
+                with history.asked_for(number):
+                    return self.sampler.suggest(alone, history, rng, 1)[0][name]
             except SearchSpaceExhausted:  # of this one parameter, not of the space
                 return alone.decode(alone.sample(rng, 1))[0][name]
 
@@ -372,7 +445,7 @@ class Engine:
             objectives = len(self.history.directions)
             self._put([told(old, token, result, objectives=objectives, now=time.time(), params=params)])
             try:
-                proposal = self._proposal({})
+                expected, proposal = len(self.history), self._proposal({})
                 record, asked = self.store.tell_and_ask(
                     self.name,
                     number,
@@ -390,7 +463,7 @@ class Engine:
                 raise
             self.held.forget(number, token)
             self._put([record])
-            return record, self._begun(asked, proposal)
+            return record, self._begun(asked, proposal, expected)
 
     # -- trials whose worker is gone
 

@@ -245,17 +245,24 @@ class _Grid:
         self._codes = np.concatenate([self._codes, self._code(X, ~np.isnan(X))[0]])
 
     def next_rows(self, history: History, n: int) -> Floats:
-        """The first rows, at most n, that no trial had."""
+        """The first rows, at most n, that no trial had, and that none before this one is about to get.
+
+        A trial that runs with no parameters yet is that of another program, which is just working them out: each such
+        trial takes one point.
+        """
         codes, on_grid = self._code(history.X, self._space.active(history.X))
         tried = codes[on_grid]
+        (number,) = history.next_numbers(1)
+        nothing_yet = history.is_running[:number] & np.isnan(history.X[:number]).all(axis=1)
+        taken = int(np.count_nonzero(nothing_yet))
         with self._lock:
             while True:
                 free = np.flatnonzero(~np.isin(self._codes, tried))
-                if len(free) >= n or self._made >= self.size:
+                if len(free) >= taken + n or self._made >= self.size:
                     break
                 self._grow()
-            if len(free) == 0:
+            if len(free) <= taken:
                 raise SearchSpaceExhausted(
                     f"all {len(self._codes)} points of the grid were tried: stop here, or give GridSampler more points"
                 )
-            return self._X[free[:n]]
+            return self._X[free[taken : taken + n]]

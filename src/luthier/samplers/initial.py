@@ -10,19 +10,15 @@ from ..errors import SpaceError
 from ..history import History
 from ..space import Space
 from ..trial import TrialState
-from ..types import Configuration
+from ..types import Configuration, Floats, Mask
 from .sequences import MAX_SOBOL_DIMENSIONS, point_sequence
+
+_OTHERS = 64  # random points of which one takes the place of a point that was tried
 
 
 def default_startup_trials(space: Space, per_parameter: int) -> int:
     """How many trials come before a model is asked: max(5, min(per_parameter · d, 15))."""
     return max(5, min(per_parameter * len(space), 15))
-
-
-def trial_numbers(history: History, n: int) -> list[int]:
-    """Numbers of the n trials that are asked for next: rows that wait, then new ones."""
-    waiting: list[int] = np.flatnonzero(history.is_state(TrialState.WAITING))[:n].tolist()
-    return waiting + list(range(len(history), len(history) + n - len(waiting)))
 
 
 def startup(
@@ -52,14 +48,36 @@ def startup(
         found.append(defaults)
     if len(space) > MAX_SOBOL_DIMENSIONS:
         return found[:n] + space.decode(space.sample(rng, n - len(found[:n])))
-    anchor = next((dict(r.params) for r in history.records if r.params and r.params != defaults), None)
+    numbers = history.next_numbers(n)
+    before = history.records[: numbers[0]]
+    anchor = next((dict(r.params) for r in before if r.params and r.params != defaults), None)
     if anchor is None and len(found) < n:
         anchor = space.decode(space.sample(rng, 1))[0]
         found.append(anchor)
     if len(found) < n:
-        rows = point_sequence(space, "sobol", _seed_of(anchor)).rows(trial_numbers(history, n)[len(found) :])
-        found += space.decode(rows)
+        rows = point_sequence(space, "sobol", _seed_of(anchor)).rows(numbers[len(found) :])
+        found += space.decode(untried(space, history, rows, rng))
     return found
+
+
+def untried(space: Space, history: History, X: Floats, rng: np.random.Generator) -> Floats:
+    """Return rows (n, d) with random ones in place of those that a trial had, or that come twice.
+
+    Points of a sequence repeat themselves where the space has few. Where no other is found, a row stays.
+    """
+    known, out = history.X, X.copy()
+    for i in range(len(X)):
+        if is_tried(known, out[i]).any():
+            others = space.sample(rng, _OTHERS)
+            new = ~np.array([is_tried(known, row).any() for row in others])
+            out[i] = others[np.argmax(new)] if new.any() else out[i]
+        known = np.concatenate([known, out[i : i + 1]])
+    return out
+
+
+def is_tried(X: Floats, row: Floats) -> Mask:
+    """Return which rows (n, d) are the same as a row (d,)."""
+    return np.asarray(np.isclose(X, row, rtol=0, atol=1e-9, equal_nan=True).all(axis=1))
 
 
 def _defaults(space: Space) -> Configuration | None:
@@ -72,8 +90,7 @@ def _defaults(space: Space) -> Configuration | None:
 
 
 def _was_tried(history: History, space: Space, configuration: Configuration) -> bool:
-    row = space.encode([configuration])
-    return bool(np.isclose(history.X, row, rtol=0, atol=1e-9, equal_nan=True).all(axis=1).any())
+    return bool(is_tried(history.X, space.encode([configuration])[0]).any())
 
 
 def _seed_of(configuration: Configuration | None) -> int:

@@ -13,7 +13,11 @@ from ..types import Configuration
 
 @runtime_checkable
 class Sampler(Protocol):
-    """Proposes configurations."""
+    """Proposes configurations.
+
+    A sampler whose suggestion for a number does not depend on the parameters of other trials, such as random search,
+    may have the class attribute `by_number = True`: then programs that share a storage need fewer transactions.
+    """
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
         """n configurations to try next.
@@ -26,7 +30,7 @@ class Sampler(Protocol):
             history: all trials so far, running ones among them. `history.X` is encoded under `space`.
                 Rows may hold NaN where a parameter was inactive or unknown, and coordinates outside
                 [0, 1] where a range was another then. Less is better in `history.losses`.
-            rng: the stream of this trial alone. A trial's number is `len(history)`, or the row that waits.
+            rng: the stream of this trial alone. Its number is `history.next_numbers(1)[0]`.
             n: how many are wanted at once.
 
         Returns:

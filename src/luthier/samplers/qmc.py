@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ..history import History
 from ..space import Space
 from ..types import Configuration
-from .initial import trial_numbers
 from .sequences import Method, point_sequence
 
 
@@ -27,6 +27,7 @@ class QMCSampler:
         seed: of the scramble. 0 by default: another seed gives another sequence, of the same quality.
     """
 
+    by_number: ClassVar[bool] = True
     method: Method = "sobol"
     seed: int = 0
 
@@ -38,4 +39,4 @@ class QMCSampler:
         """n configurations to try next; see `Sampler`."""
         if len(space) == 0:
             return [{} for _ in range(n)]
-        return space.decode(point_sequence(space, self.method, self.seed).rows(trial_numbers(history, n)))
+        return space.decode(point_sequence(space, self.method, self.seed).rows(history.next_numbers(n)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ class RandomSampler:
 
     Source: Bergstra & Bengio 2012, "Random search for hyper-parameter optimization".
     """
+
+    by_number: ClassVar[bool] = True
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:  # noqa: ARG002
         """n configurations to try next; see `Sampler`."""

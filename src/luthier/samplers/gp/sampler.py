@@ -10,7 +10,7 @@ from ...history import History
 from ...space import Space
 from ...trial import TrialState
 from ...types import Configuration, Floats
-from ..initial import default_startup_trials, startup
+from ..initial import default_startup_trials, startup, untried
 from .acquisition import Acquisition, Criterion
 from .fit import draws, fit, spread, starts
 from .kernel import Embedding
@@ -69,7 +69,7 @@ class GPSampler:
         """n encoded rows, one after the other; each counts as running for the next."""
         seen = observations(history)
         if len(seen) < 2:
-            return space.sample(rng, n)
+            return untried(space, history, space.sample(rng, n), rng)
         embedding = Embedding(space)
         acquisition, incumbents, box = self._acquisition(space, embedding, seen, rng)
         tried = Tried(space, history.X[history.states > TrialState.WAITING])
