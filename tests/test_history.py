@@ -106,3 +106,15 @@ def test_put_in_any_order_equals_put_at_once(changes):
     assert sorted(zip(history.at_step(0).numbers, history.at_step(0).values, strict=True)) == sorted(
         zip(again.at_step(0).numbers, again.at_step(0).values, strict=True)
     )
+
+
+def test_the_next_numbers_begin_with_the_one_that_is_asked_for():
+    history = History(Space({"x": Float(0, 1)}))
+    history.put(
+        [TrialRecord(0, TrialState.RUNNING), TrialRecord(1, TrialState.WAITING), TrialRecord(2, TrialState.WAITING)]
+    )
+    assert history.next_numbers(4) == [1, 2, 3, 4]
+    history.asked = 2
+    assert history.next_numbers(3) == [2, 1, 3]
+    history.asked = 3
+    assert history.next_numbers(4) == [3, 1, 2, 4]

@@ -27,7 +27,6 @@ import numpy as np
 from .errors import (
     LeaseLost,
     LuthierError,
-    SearchSpaceExhausted,
     SpaceError,
     TrialNotFound,
     TrialNotRunning,
@@ -44,7 +43,7 @@ from .space.growing import GrowingSpace
 from .space.labels import label_of
 from .stores import Proposal, Result, Store, StudyRecord
 from .stores.changes import told
-from .streams import Streams
+from .suggestions import Suggestions
 from .trial import TrialRecord, TrialState
 from .types import Configuration, Label
 
@@ -55,7 +54,6 @@ that died is seen at once all the same; only the trials of a dead machine wait s
 
 
 EMPTY: Mapping[str, Label] = MappingProxyType({})
-_RECENT = 16  # numbers before one that other processes may be working out parameters for; those before run for long
 
 
 class Engine:
@@ -87,12 +85,11 @@ class Engine:
             raise ValueError(f"lease_seconds={lease}: give a positive number of seconds")
         self.store = store
         self.name = study.name
-        self.sampler = sampler
         self.scheduler = scheduler
         self.declared = space
         self._growing = GrowingSpace({name: domain_from_json(x) for name, x in study.parameters.items()})
         self.history = History(self.space, study.directions)  # type: ignore[arg-type]
-        self._streams = Streams(study.seed)
+        self._suggestions = Suggestions(sampler, study.seed)
         self._revision = 0
         self._lease = lease if store.shared else None
         self.held = HeldTrials(store, study.name, self._lease)
@@ -112,6 +109,11 @@ class Engine:
     def close(self) -> None:
         """Renew no more: what still runs here may be taken once its lease has run out."""
         self.held.close()
+
+    @property
+    def sampler(self) -> Sampler:
+        """What proposes parameters."""
+        return self._suggestions.sampler
 
     @property
     def lease(self) -> float | None:
@@ -265,59 +267,17 @@ class Engine:
         with self._synced_up_to(record.number):
             params = self._suggest(record.number, known)
         quick = time.monotonic() - began < SAVE_SECONDS
-        later = here and not given and self._suggests_by_number and self.held.may_wait and quick
+        later = here and not given and self._suggestions.by_number and self.held.may_wait and quick
         if not later:
             self.store.write(self.name, record.number, record.token, params=params, lease=self._lease)
         return record.with_(params=params), params if later else None
 
-    @property
-    def _suggests_by_number(self) -> bool:
-        """Whether no suggestion depends on the parameters of other trials."""
-        return getattr(self.sampler, "by_number", False)
-
     def _suggest(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
-        space = self.space
-        if len(space) == 0:
-            return dict(fixed)
-        guessed = [] if self._suggests_by_number else self._guess_missing(number)
-        try:
-            return self._suggest_for(number, fixed)
-        finally:
-            self.history.put(guessed)  # as they were
+        is_elsewhere = None if self._lease is None else self._is_elsewhere
+        return self._suggestions.configuration(self.history, number, fixed, is_elsewhere)
 
-    def _suggest_for(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
-        space, rng = self.space, self._streams.of_trial(number)
-        with self.history.asked_for(number):
-            (suggested,) = self.sampler.suggest(space, self.history, rng, 1)
-        if not fixed:
-            return suggested
-        known = {name: value for name, value in fixed.items() if name in space}
-        completed = space.complete(known, suggested, rng)
-        return {**completed, **{name: value for name, value in fixed.items() if name not in space}}
-
-    def _guess_missing(self, number: int) -> list[TrialRecord]:
-        """Put into the history what other processes are just working out for the numbers before this one.
-
-        Between taking a number and storing its parameters, a process needs as long as a suggestion takes. Programs that
-        start together would all try about the same point; and what they will come to can be worked out here as well.
-
-        Returns:
-            the records as the store has them.
-        """
-        history, space = self.history, self.space
-        first = max(0, number - _RECENT)
-        running = np.flatnonzero(history.is_running[first:number]) + first
-        if len(running) == 0:
-            return []
-        X = history.X[running]
-        lacks = (space.active(X) & np.isnan(X)).any(axis=1)
-        records = [r for r in (history.records[i] for i in running[lacks].tolist()) if not self.held.runs(r)]
-        for record in records:
-            try:
-                history.put([record.with_(params=self._suggest_for(record.number, record.params))])
-            except (SearchSpaceExhausted, SpaceError):
-                continue  # then they will not come to anything either
-        return records
+    def _is_elsewhere(self, record: TrialRecord) -> bool:
+        return not self.held.runs(record)
 
     def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
         """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
@@ -332,7 +292,7 @@ class Engine:
         if self.declared is None:
             return _stored_without_domain(params)
         stored = self.space.check_partial(params)
-        self.declared.complete(stored, {}, self._streams.of_trial(len(self.history), "enqueue"))
+        self._suggestions.check(self.declared, len(self.history), stored)
         return stored
 
     # -- the session of a trial
@@ -344,16 +304,7 @@ class Engine:
             if self._growing.meet(name, domain):
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
                 self.history = self.history.under(self._growing.space)
-            alone = Space({name: domain})
-            rng = self._streams.of_trial(number, name)
-            history = self.history.under(alone)
-            if history.X.size == 0 or bool((history.X != history.X).all()):
-                return alone.decode(alone.sample(rng, 1))[0][name]
-            try:
-                with history.asked_for(number):
-                    return self.sampler.suggest(alone, history, rng, 1)[0][name]
-            except SearchSpaceExhausted:  # of this one parameter, not of the space
-                return alone.decode(alone.sample(rng, 1))[0][name]
+            return self._suggestions.value(self.history, number, name, domain)
 
     def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value; it reaches the store within about a second, or with the next write."""

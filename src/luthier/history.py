@@ -8,8 +8,7 @@ changes. A sampler that looks at nothing costs nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,7 @@ class History:
         self._steps: dict[int, StepColumn] = {}
         self._stale: dict[int, TrialRecord | None] = {}  # rows behind `records`, with what they show
         self._waiting = 0
-        self._asked: int | None = None
+        self.asked: int | None = None  # the trial that a suggestion is for, where the study says so
 
     def __len__(self) -> int:
         return len(self.records)
@@ -166,28 +165,17 @@ class History:
         """Whether any trial waits to be started."""
         return self._waiting > 0
 
-    @contextmanager
-    def asked_for(self, number: int) -> Iterator[None]:
-        """Within, suggestions are for the trial of this number."""
-        before, self._asked = self._asked, number
-        try:
-            yield
-        finally:
-            self._asked = before
-
     def next_numbers(self, n: int) -> list[int]:
         """Return the numbers of the n trials that suggestions are for.
 
-        The one that was asked for, if the study said so, then rows that wait, then new ones.
+        First the one that was asked for, if the study says so, then rows that wait, then new ones.
         """
-        asked = [] if self._asked is None else [self._asked]
-        waiting = [i for i in self._rows_waiting() if i != self._asked] if self._waiting else []
-        first = max(len(self.records), *(i + 1 for i in asked)) if asked else len(self.records)
-        return (asked + waiting + list(range(first, first + n)))[:n]
-
-    def _rows_waiting(self) -> list[int]:
-        rows: list[int] = np.flatnonzero(self.is_state(TrialState.WAITING)).tolist()
-        return rows
+        numbers = [] if self.asked is None else [self.asked]
+        if self._waiting:
+            waiting: list[int] = np.flatnonzero(self.is_state(TrialState.WAITING)).tolist()
+            numbers += [number for number in waiting if number != self.asked]
+        first = max(len(self.records), -1 if self.asked is None else self.asked + 1)
+        return (numbers + list(range(first, first + n)))[:n]
 
     # -- how it grows
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import qmc
 
 from luthier.history import History
-from luthier.samplers.initial import default_startup_trials, startup, trial_numbers
+from luthier.samplers.initial import default_startup_trials, startup
 from luthier.space import Choice, Float, Int, Space
 from luthier.testing.samplers import SPACES, history_of
 from luthier.trial import TrialRecord, TrialState
@@ -85,7 +85,7 @@ def test_running_and_pruned_trials_count_failed_ones_do_not() -> None:
 def test_numbers_are_rows_that_wait_then_new_ones() -> None:
     history = history_of(SQUARE, 4)
     history.put([TrialRecord(2, TrialState.WAITING)])
-    assert trial_numbers(history, 3) == [2, 4, 5]
+    assert history.next_numbers(3) == [2, 4, 5]
 
 
 def test_more_parameters_than_sobol_points_have() -> None:
