@@ -22,17 +22,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import optuna
 import rustuna
 import torch
 from threadpoolctl import threadpool_limits
 
 import luthier as lt
-from luthier.samplers import GPSampler, RandomSampler, TPESampler
-
-PARAMETERS = 12
+from luthier.samplers import GPSampler, RandomSampler, Sampler, TPESampler
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,48 @@ class Row:
         return None if self.other_ms is None else self.other_ms / self.luthier_ms
 
 
-def value(x: dict[str, float]) -> float:
-    return sum((v - 0.3) ** 2 * (1 + i % 3) for i, v in enumerate(x.values()))
+Suggested = dict[str, Any]
+Objective = Callable[[Any], Suggested]
 
 
-def ours(sampler: object, trials: int) -> Callable[[], float]:
-    """A study with so many trials; a call adds one and returns the seconds it took."""
-    study = lt.create_study(sampler=sampler, seed=0)
+def floats(trial: Any) -> Suggested:
+    """Twelve floats."""
+    return {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(12)}
 
-    def suggest(trial: lt.Trial) -> dict[str, float]:
-        return {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(PARAMETERS)}
 
-    fill = lt.create_study(
-        sampler=RandomSampler(), seed=0, storage=study.storage, study_name=study.name, load_if_exists=True
-    )
-    for _ in range(trials):
-        trial = fill.ask()
-        fill.tell(trial, value(suggest(trial)))
+def mixed(trial: Any) -> Suggested:
+    """Six floats, three on a log scale, three choices."""
+    x = {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(6)}
+    x |= {f"rate{i}": trial.suggest_float(f"rate{i}", 1e-5, 1.0, log=True) for i in range(3)}
+    return x | {f"kind{i}": trial.suggest_categorical(f"kind{i}", list("abcde")[: 3 + i]) for i in range(3)}
+
+
+def conditional(trial: Any) -> Suggested:
+    """Seven to ten of twelve parameters: the optimiser and the number of layers decide which."""
+    x: Suggested = {
+        "optimizer": trial.suggest_categorical("optimizer", ["sgd", "adam", "rmsprop"]),
+        "rate": trial.suggest_float("rate", 1e-5, 1.0, log=True),
+        "layers": trial.suggest_int("layers", 1, 4),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+        "activation": trial.suggest_categorical("activation", ["relu", "gelu", "tanh"]),
+    }
+    if x["optimizer"] == "sgd":
+        x["momentum"] = trial.suggest_float("momentum", 0.0, 0.99)
+    if x["optimizer"] == "adam":
+        x["beta1"] = trial.suggest_float("beta1", 0.8, 0.99)
+        x["beta2"] = trial.suggest_float("beta2", 0.9, 0.9999)
+    for i in range(x["layers"]):
+        x[f"width{i}"] = trial.suggest_int(f"width{i}", 16, 512, log=True)
+    return x
+
+
+def value(x: Suggested) -> float:
+    numbers = (0.1 * "abcde".find(v[0]) if isinstance(v, str) else float(v) for v in x.values())
+    return sum((v - 0.3) ** 2 * (1 + i % 3) for i, v in enumerate(numbers))
+
+
+def timed(study: Any, suggest: Objective, number: bool = False) -> Callable[[], float]:
+    """A call adds one trial to a study and returns the seconds that the tuner took."""
 
     def one() -> float:
         start = time.perf_counter()
@@ -74,54 +97,43 @@ def ours(sampler: object, trials: int) -> Callable[[], float]:
         suggested = time.perf_counter()
         y = value(x)
         told = time.perf_counter()
-        study.tell(trial, y)
+        study.tell(trial.number if number else trial, y)
         return suggested - start + time.perf_counter() - told
 
-    study.trials  # noqa: B018 - takes in what was filled, which is not what is measured
     return one
 
 
-def theirs(sampler: optuna.samplers.BaseSampler, trials: int) -> Callable[[], float]:
-    study = optuna.create_study(sampler=sampler)
-    distributions = {f"x{i}": optuna.distributions.FloatDistribution(0.0, 1.0) for i in range(PARAMETERS)}
-    random = optuna.samplers.RandomSampler(seed=0)
-    rng = random._rng.rng
+def ours(sampler: Sampler, trials: int, suggest: Objective = floats) -> Callable[[], float]:
+    """One more trial of a study that has this many."""
+    study = lt.create_study(sampler=sampler, seed=0)
+    fill = lt.create_study(
+        sampler=RandomSampler(), seed=0, storage=study.storage, study_name=study.name, load_if_exists=True
+    )
     for _ in range(trials):
-        x = {name: float(rng.uniform()) for name in distributions}
-        study.add_trial(optuna.trial.create_trial(params=x, distributions=distributions, value=value(x)))
+        trial = fill.ask()
+        fill.tell(trial, value(suggest(trial)))
+    study.trials  # noqa: B018 - takes in what was filled, which is not what is measured
+    return timed(study, suggest)
 
-    def one() -> float:
-        start = time.perf_counter()
-        trial = study.ask()
-        x = {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(PARAMETERS)}
-        suggested = time.perf_counter()
-        y = value(x)
-        told = time.perf_counter()
-        study.tell(trial, y)
-        return suggested - start + time.perf_counter() - told
 
-    return one
+def random_trials(trials: int, suggest: Objective) -> list[optuna.trial.FrozenTrial]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: value(suggest(trial)), n_trials=trials)
+    return study.trials
+
+
+def theirs(sampler: optuna.samplers.BaseSampler, trials: int, suggest: Objective = floats) -> Callable[[], float]:
+    study = optuna.create_study(sampler=sampler)
+    study.add_trials(random_trials(trials, suggest))
+    return timed(study, suggest)
 
 
 def rustunas(trials: int) -> Callable[[], float]:
     study = rustuna.create_study(sampler=rustuna.samplers.TPESampler(seed=0))
-    distributions = {f"x{i}": rustuna.distributions.FloatDistribution(0.0, 1.0) for i in range(PARAMETERS)}
-    rng = np.random.default_rng(0)
-    for _ in range(trials):
-        x = {name: float(rng.uniform()) for name in distributions}
-        study.add_trial(rustuna.create_trial(params=x, distributions=distributions, value=value(x)))
-
-    def one() -> float:
-        start = time.perf_counter()
-        trial = study.ask()
-        x = {f"x{i}": trial.suggest_float(f"x{i}", 0.0, 1.0) for i in range(PARAMETERS)}
-        suggested = time.perf_counter()
-        y = value(x)
-        told = time.perf_counter()
-        study.tell(trial.number, y)
-        return suggested - start + time.perf_counter() - told
-
-    return one
+    distributions = {f"x{i}": rustuna.distributions.FloatDistribution(0.0, 1.0) for i in range(12)}
+    for trial in random_trials(trials, floats):
+        study.add_trial(rustuna.create_trial(params=trial.params, distributions=distributions, value=trial.value))
+    return timed(study, floats, number=True)
 
 
 def race(
@@ -194,33 +206,28 @@ def main() -> None:
 
     versions = {name: metadata.version(name) for name in ("luthier", "optuna", "rustuna", "numpy", "scipy", "torch")}
     print(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {versions}, one thread")
-    print(f"ask + {PARAMETERS} suggestions + tell, in memory\n")
+    print(
+        "ask + suggestions + tell, in memory: 12 floats; or mixed (6 floats, 3 log floats, 3 choices); or conditional\n"
+    )
     print("| what | Luthier | the other | ratio | goal | Rustuna |\n|---|---|---|---|---|---|")
-    rows = [
-        race("random", ours(RandomSampler(), 100), theirs(samplers.RandomSampler(seed=0), 100), (4000, 400), "≥ 20"),
-    ]
-    for trials, repeats in ((100, (300, 60)), (1_000, (200, 20)), (10_000, (100, 8))):
-        rows.append(
-            race(
-                f"TPE, {trials:,} trials",
-                ours(TPESampler(), trials),
-                theirs(samplers.TPESampler(seed=0), trials),
-                repeats,
-                "≥ 30" if trials >= 1000 else "",
-                rustunas(trials) if trials >= 1000 else None,
-            )
-        )
+    rows = []
+    for suggest, name in ((floats, ""), (mixed, ", mixed"), (conditional, ", conditional")):
+        random = ours(RandomSampler(), 100, suggest), theirs(samplers.RandomSampler(seed=0), 100, suggest)
+        rows.append(race(f"random{name}", *random, (4000, 400), "≥ 20"))
+    for suggest, name in ((floats, ""), (mixed, ", mixed"), (conditional, ", conditional")):
+        for trials, repeats in ((100, (300, 60)), (1_000, (200, 20)), (10_000, (100, 8))):
+            if suggest is not floats and trials > 1000:
+                continue
+            tpe = ours(TPESampler(), trials, suggest), theirs(samplers.TPESampler(seed=0), trials, suggest)
+            rust = rustunas(trials) if trials >= 1000 and suggest is floats else None
+            rows.append(race(f"TPE, {trials:,} trials{name}", *tpe, repeats, "≥ 30" if trials >= 1000 else "", rust))
     rows.append(race("TPE, 100,000 trials", ours(TPESampler(), 100_000), None, (100, 1), ""))
-    for trials, repeats in ((50, (30, 6)), (100, (30, 5)), (200, (20, 4))):
-        rows.append(
-            race(
-                f"GP, {trials} trials",
-                ours(GPSampler(), trials),
-                theirs(samplers.GPSampler(seed=0), trials),
-                repeats,
-                "≥ 40" if trials == 100 else "",
-            )
-        )
+    for suggest, name in ((floats, ""), (mixed, ", mixed"), (conditional, ", conditional")):
+        for trials, repeats in ((50, (30, 6)), (100, (30, 5)), (200, (20, 4))):
+            if suggest is not floats and trials != 100:
+                continue
+            gp = ours(GPSampler(), trials, suggest), theirs(samplers.GPSampler(seed=0), trials, suggest)
+            rows.append(race(f"GP, {trials} trials{name}", *gp, repeats, "≥ 10" if trials == 100 else ""))
     rows += imports()
     if options.json:
         data = {"versions": versions, "rows": [asdict(r) | {"ratio": r.ratio} for r in rows]}
