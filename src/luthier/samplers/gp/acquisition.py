@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from ...types import Floats
-from .model import Posterior
+from .model import Posterior, stacked
 
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 _FAR = -50.0  # below, the asymptotic series is exact to 1e-10 and the closed form is not
@@ -100,15 +101,14 @@ class Acquisition:
         """(m,) values and (m, p) derivatives by the numeric features."""
         total, slopes = np.zeros(len(F)), np.zeros((len(F), self._numbers()))
         if self.objectives:
-            each, slopes_each = [], []
-            for posterior, best in self.objectives:
-                mean, sd, dmean, dsd = posterior.predict_with_gradients(F)
-                log_improvement, by_mean, by_sd = log_h((best - mean) / sd)
-                each.append(log_improvement + np.log(sd))  # EI = sd·h
-                slopes_each.append((by_sd / sd)[:, None] * dsd - (by_mean / sd)[:, None] * dmean)
+            stack, best = self._stack
+            mean, sd, dmean, dsd = stack.predict_with_gradients(F)  # (k, m), (k, m), (k, m, p), (k, m, p)
+            log_improvement, by_mean, by_sd = log_h((best - mean) / sd)
+            each = log_improvement + np.log(sd)  # EI = sd·h
             whole = np.logaddexp.reduce(each)
             total += whole - np.log(len(each))
-            slopes += np.einsum("km,kmp->mp", np.exp(np.stack(each) - whole), np.stack(slopes_each))
+            shares = np.exp(each - whole) / sd
+            slopes += np.einsum("km,kmp->mp", shares * by_sd, dsd) - np.einsum("km,kmp->mp", shares * by_mean, dmean)
         for posterior, threshold in self.constraints:
             mean, sd, dmean, dsd = posterior.predict_with_gradients(F)
             z = (threshold - mean) / sd
@@ -116,6 +116,11 @@ class Acquisition:
             total += log_p
             slopes -= (slope / sd)[:, None] * (dmean + z[:, None] * dsd)
         return total, slopes
+
+    @cached_property
+    def _stack(self) -> tuple[Posterior, Floats]:
+        """The processes of the losses as one, and their best values (k, 1)."""
+        return stacked([p for p, _ in self.objectives]), np.array([[best] for _, best in self.objectives])
 
     def _numbers(self) -> int:
         return (self.objectives or self.constraints)[0][0].numbers

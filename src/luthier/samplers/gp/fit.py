@@ -87,9 +87,9 @@ def loss(theta: Floats, embedding: Embedding, F: Floats, y: Floats) -> tuple[flo
     K = k.copy()
     K.flat[:: n + 1] = variance + noise + NOISE_FLOOR
     L = cholesky(K)
-    lower, _ = dpotri(L, lower=1)
-    inverse = np.tril(lower, -1)
-    inverse += np.tril(lower).T
+    lower, _ = dpotri(L, lower=1)  # above the diagonal it is zero, as L is
+    inverse = lower + lower.T
+    inverse.flat[:: n + 1] *= 0.5
     alpha = inverse @ y
     value = 0.5 * float(y @ alpha) + float(np.sum(np.log(np.diag(L))))
 

@@ -17,25 +17,33 @@ _EDGE = 1e-6  # where a slope that is infinite at 0 or 1 is taken instead
 
 
 def warped(F: Floats, parameters: Floats) -> Floats:
-    """Features (n, P) with the first p warped; parameters (2p,) are ln a, then ln b."""
-    p = len(parameters) // 2
-    u = np.clip(F[:, :p], _EDGE, 1 - _EDGE)
-    G = F.copy()
-    G[:, :p] -= u  # a coordinate outside the unit interval goes on straight
-    G[:, :p] += 1.0 - (1.0 - u ** np.exp(parameters[:p])) ** np.exp(parameters[p:])
-    return G
+    """Features (..., n, P) with the first p warped; parameters (..., 2p) are ln a, then ln b.
+
+    Where there are several sets of parameters, every one warps the same features (n, P).
+    """
+    p = parameters.shape[-1] // 2
+    a, b = np.split(np.exp(parameters)[..., None, :], 2, axis=-1)
+    u = np.clip(F[..., :p], _EDGE, 1 - _EDGE)
+    return _joined(F, F[..., :p] - u + (1.0 - (1.0 - u**a) ** b))  # a coordinate outside [0, 1] goes on straight
 
 
 def warped_with_slopes(F: Floats, parameters: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """What `warped` gives, and the derivatives (n, p) of its first p columns by F, ln a and ln b."""
-    p = len(parameters) // 2
-    a, b = np.exp(parameters[:p]), np.exp(parameters[p:])
-    u = np.clip(F[:, :p], _EDGE, 1 - _EDGE)
+    """What `warped` gives, and the derivatives (..., n, p) of its first p columns by F, ln a and ln b."""
+    p = parameters.shape[-1] // 2
+    a, b = np.split(np.exp(parameters)[..., None, :], 2, axis=-1)
+    u = np.clip(F[..., :p], _EDGE, 1 - _EDGE)
     log_u = np.log(u)
     power = np.exp(a * log_u)
     log_rest = np.log1p(-power)
     rest = np.exp(b * log_rest)
-    G = F.copy()
-    G[:, :p] += 1.0 - rest - u
     by_power = b * rest / (1.0 - power)
-    return G, a * by_power * power / u, a * by_power * power * log_u, -b * rest * log_rest
+    slope = a * by_power * power
+    return _joined(F, F[..., :p] + (1.0 - rest - u)), slope / u, slope * log_u, -b * rest * log_rest
+
+
+def _joined(F: Floats, numbers: Floats) -> Floats:
+    """Features with other values (..., n, p) in the first p columns."""
+    p, more = numbers.shape[-1], numbers.shape[:-2]
+    if p == F.shape[-1]:
+        return numbers
+    return np.concatenate([numbers, np.broadcast_to(F[..., p:], (*more, *F[..., p:].shape[-2:]))], axis=-1)

@@ -48,10 +48,10 @@ class Embedding:
 
 
 def squared_distances(A: Floats, B: Floats) -> Floats:
-    """(n, m) squared Euclidean distances of the rows of A (n, P) and B (m, P)."""
-    r2 = A @ (-2.0 * B.T)
-    r2 += np.einsum("ij,ij->i", A, A)[:, None]
-    r2 += np.einsum("ij,ij->i", B, B)
+    """(..., n, m) squared Euclidean distances of the rows of A (..., n, P) and B (..., m, P)."""
+    r2 = A @ np.swapaxes(-2.0 * B, -1, -2)
+    r2 += np.einsum("...ij,...ij->...i", A, A)[..., None]
+    r2 += np.einsum("...ij,...ij->...i", B, B)[..., None, :]
     return np.maximum(r2, 0.0, out=r2)
 
 
@@ -59,5 +59,10 @@ def matern52(r2: Floats) -> tuple[Floats, Floats]:
     """The Matérn-5/2 correlation at squared distances, and its derivative with respect to r²."""
     s = np.sqrt(5.0 * r2)
     e = np.exp(-s)
-    slope = (s + 1.0) * e
-    return slope + (5.0 / 3.0) * r2 * e, (-5.0 / 6.0) * slope
+    s += 1.0
+    s *= e
+    e *= r2
+    e *= 5.0 / 3.0
+    e += s
+    s *= -5.0 / 6.0
+    return e, s

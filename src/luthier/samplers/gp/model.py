@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,9 @@ _MIN_VARIANCE = 1e-9  # of the prior's: what rounding leaves of a variance that 
 class Posterior:
     """What the process says after n observations; made by `condition`, never changed.
 
+    It may be several, one for each of k sets of hyperparameters: then every array has a leading axis (k, ...), as has
+    what it predicts, and `variance` is (k, 1, 1); see `stacked`.
+
     Attributes:
         Z: (n, P) warped features of the observations over their length scales.
         warp: (2p,) of the first p features, which are the numbers.
@@ -30,44 +35,47 @@ class Posterior:
     Z: Floats
     warp: Floats
     scale: Floats
-    variance: float
-    noise: float
+    variance: Any
+    noise: Any
     root: Floats
     alpha: Floats
 
     @property
     def numbers(self) -> int:
         """How many of the first features are numbers, for which there are gradients."""
-        return len(self.warp) // 2
+        return int(self.warp.shape[-1]) // 2
 
     def predict(self, F: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation (m,) of the noise-free value at features (m, P)."""
-        k, _ = matern52(squared_distances(warped(F, self.warp) * self.scale, self.Z))
+        k, _ = matern52(squared_distances(warped(F, self.warp) * self.scale[..., None, :], self.Z))
         k *= self.variance
-        V = k @ self.root.T  # (m, n)
-        return k @ self.alpha, self._sd(V)
+        V = k @ np.swapaxes(self.root, -1, -2)  # (m, n)
+        return (k @ self.alpha[..., None])[..., 0], self._sd(V)
 
     def predict_with_gradients(self, F: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Mean and standard deviation (m,), and their derivatives (m, p) by the numeric features."""
         G, bend, _, _ = warped_with_slopes(F, self.warp)
-        z = G * self.scale
+        z = G * self.scale[..., None, :]
         k, slope = matern52(squared_distances(z, self.Z))
         k *= self.variance
-        V = k @ self.root.T
+        V = k @ np.swapaxes(self.root, -1, -2)
         sd = self._sd(V)
         slope *= 2.0 * self.variance
-        dmean = self._pull(z, slope * self.alpha) * bend
-        dsd = self._pull(z, slope * (V @ self.root)) * bend / -sd[:, None]
-        return k @ self.alpha, sd, dmean, dsd
+        bend *= self.scale[..., None, : self.numbers]
+        dmean = self._pull(z, slope * self.alpha[..., None, :]) * bend
+        slope *= V @ self.root
+        dsd = self._pull(z, slope) * bend / -sd[..., None]
+        return (k @ self.alpha[..., None])[..., 0], sd, dmean, dsd
 
     def _sd(self, V: Floats) -> Floats:
-        variance = self.variance - np.einsum("ij,ij->i", V, V)
-        return np.asarray(np.sqrt(np.maximum(variance, _MIN_VARIANCE * self.variance)))
+        variance = np.reshape(self.variance, np.shape(self.variance)[:-1])  # (), or (k, 1)
+        left = variance - np.einsum("...ij,...ij->...i", V, V)
+        return np.asarray(np.sqrt(np.maximum(left, _MIN_VARIANCE * variance)))
 
     def _pull(self, z: Floats, B: Floats) -> Floats:
-        """Σ_i B_mi (z_mj - z_ij) / ℓ_j: the chain rule through the squared distances."""
+        """Σ_i B_mi (z_mj - z_ij): the chain rule through the squared distances, but for 1/ℓ_j."""
         p = self.numbers
-        return np.asarray((z[:, :p] * B.sum(axis=1)[:, None] - B @ self.Z[:, :p]) * self.scale[:p])
+        return np.asarray(z[..., :p] * B.sum(axis=-1)[..., None] - B @ self.Z[..., :p])
 
     def means(self) -> Floats:
         """(n,) posterior means at the observations."""
@@ -105,6 +113,14 @@ def condition(embedding: Embedding, theta: Floats, F: Floats, y: Floats) -> Post
     K.flat[:: len(F) + 1] = variance + noise
     root = _inverse_lower(cholesky(K))
     return Posterior(Z, h.warp, scale, variance, noise, root, root.T @ (root @ y))
+
+
+def stacked(posteriors: Sequence[Posterior]) -> Posterior:
+    """Several posteriors of the same number of observations as one: few calls of NumPy take the place of many."""
+    parts = [[getattr(p, name) for p in posteriors] for name in ("Z", "warp", "scale", "root", "alpha")]
+    Z, warp, scale, root, alpha = map(np.stack, parts)
+    variance, noise = (np.reshape([getattr(p, x) for p in posteriors], (-1, 1, 1)) for x in ("variance", "noise"))
+    return Posterior(Z, warp, scale, variance, noise, root, alpha)
 
 
 def _inverse_lower(L: Floats) -> Floats:
