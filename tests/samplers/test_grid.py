@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from luthier.errors import SearchSpaceExhausted, SpaceError
 from luthier.history import History
-from luthier.samplers.grid import GridSampler, _Spread
+from luthier.samplers.grid.sampler import GridSampler, _Spread
 from luthier.space import Choice, Float, Int, Ordinal, Space
 from luthier.testing.samplers import SamplerContract, spaces
 from luthier.trial import TrialRecord, TrialState

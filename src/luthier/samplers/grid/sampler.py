@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SearchSpaceExhausted, SpaceError
-from ..history import History
-from ..space import Choice, Domain, Float, Int, Ordinal, Space
-from ..types import Configuration, Floats, Mask
+from ...errors import SearchSpaceExhausted, SpaceError
+from ...history import History
+from ...space import Choice, Domain, Float, Int, Ordinal, Space
+from ...types import Configuration, Floats, Mask
 
 Levels: TypeAlias = NDArray[Any]  # whole numbers: int64, or Python's where those could overflow
 

@@ -1,0 +1,3 @@
+"""Grid search."""
+
+from .sampler import GridSampler as GridSampler
