@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from ...space import Choice, Space
+from ...space import Choice, Domain, Int, Space
 from ...types import Floats, Mask
 from .acquisition import Criterion
 from .kernel import Embedding
@@ -72,7 +73,7 @@ def maximize(
         box: where numbers may lie; None for all of the space.
     """
     search = _Search(space, embedding, acquisition, tried, rng, box)
-    if np.prod(space.sizes) <= _ENUMERABLE:
+    if _count(space) <= _ENUMERABLE:
         return search.best(_grid(space))
     spread, near = _candidates(space, incumbents, rng, box)
     top = search.top(near, _REFINED // 2)
@@ -201,18 +202,32 @@ def _better(D: Floats, values: Floats, others: Floats, other_values: Floats) -> 
     return np.where(gain[:, None], others[best, rows], D), np.where(gain, other_values[best, rows], values)
 
 
+def _count(space: Space) -> float:
+    """How many points there are: exact however many; inf where a parameter is a continuum."""
+    sizes = [x.size for x in space.domains if x.size is not None]
+    return math.prod(sizes) if len(sizes) == len(space) else math.inf
+
+
 def _grid(space: Space) -> Floats:
-    """All points of a small space as dense rows."""
-    axes = [
-        np.arange(x.size, dtype=np.float64) if isinstance(x, Choice) else (np.arange(x.size) + 0.5) / x.size
-        for x in space.domains
-        if x.size is not None
-    ]
-    logs = [j for j, x in enumerate(space.domains) if getattr(x, "log", False) and x.size != 1]
-    for j in logs:
-        domain = space.domains[j]
-        axes[j] = domain.encode(np.arange(domain.low, domain.high + 1))  # type: ignore[union-attr]
-    return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")], axis=1)
+    """All points of a small space as dense rows, the last parameter moving fastest."""
+    X = np.empty((int(_count(space)), len(space)))
+    repeats = len(X)
+    for j, domain in enumerate(space.domains):  # (an array of one axis for each parameter has at most 64)
+        axis = _axis(domain)
+        repeats //= len(axis)
+        X[:, j] = np.tile(np.repeat(axis, repeats), len(X) // (repeats * len(axis)))
+    return X
+
+
+def _axis(domain: Domain) -> Floats:
+    """(k,) coordinates of all values of a domain."""
+    size = domain.size
+    assert size is not None
+    if isinstance(domain, Choice):
+        return np.arange(size, dtype=np.float64)
+    if isinstance(domain, Int) and domain.log and size > 1:
+        return domain.encode(np.arange(domain.low, domain.high + 1, dtype=np.float64))
+    return np.asarray((np.arange(size) + 0.5) / size)
 
 
 def _candidates(space: Space, incumbents: Floats, rng: np.random.Generator, box: Box | None) -> tuple[Floats, Floats]:

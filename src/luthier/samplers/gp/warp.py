@@ -45,7 +45,8 @@ def observations(history: History) -> Observations:
     """All complete and failed trials, and for one objective those that were pruned after a report.
 
     A pruned trial's last value belongs to a shorter training, so `targets` never takes it for better than the
-    median of the complete ones: that it was pruned says that much, and no more.
+    median of the complete ones: that it was pruned says that much, and no more. Where no trial is complete, the
+    pruned ones are all that is known: they count as complete, with their rank by how far they came, then by value.
     """
     losses, states = history.losses.copy(), history.states.copy()
     if losses.shape[1] == 1:
@@ -56,6 +57,14 @@ def observations(history: History) -> Observations:
     losses[states == FAIL] = np.nan
     usable = (states == COMPLETE) | (states == FAIL) | ((states == PRUNED) & known)
     usable &= ~np.isnan(history.X).all(axis=1)
+    if not (usable & (states == COMPLETE)).any():
+        pruned = np.flatnonzero(usable & (states == PRUNED))
+        reached = -history.last_step[pruned]
+        order = np.lexsort((losses[pruned, 0], reached))
+        ranked = np.stack([reached, losses[pruned, 0]], axis=1)[order]
+        new = np.any(ranked[1:] != ranked[:-1], axis=1)  # equal trials share a rank
+        losses[pruned[order], 0] = np.concatenate([[0.0], np.cumsum(new)])[: len(pruned)]
+        states[pruned] = COMPLETE
     rows = np.flatnonzero(usable)
     return Observations(history.X[rows], losses[rows], states[rows], history.constraints[rows], rows)
 
