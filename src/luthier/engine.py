@@ -70,6 +70,7 @@ class Engine:
 
     Raises:
         ValueError: the lease is not a positive number.
+        SpaceError: the sampler cannot search the declared space.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Engine:
     ) -> None:
         if not 0 < lease < math.inf:
             raise ValueError(f"lease_seconds={lease}: give a positive number of seconds")
+        if space is not None and hasattr(sampler, "check_space"):
+            sampler.check_space(space)
         self.store = store
         self.name = study.name
         self.scheduler = scheduler
@@ -300,11 +303,19 @@ class Engine:
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """A value for a parameter that the objective asks for and nothing was suggested for."""
         with self.lock:
-            self._attempt(number, token)
+            record = self._attempt(number, token)
             if self._growing.meet(name, domain):
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
                 self.history = self.history.under(self._growing.space)
-            return self._suggestions.value(self.history, number, name, domain)
+            if not self._suggestions.are_shared:
+                return self._suggestions.value(self.history, number, name, domain)
+            self.sync()
+            label = self._suggestions.value(self.history, number, name, domain)
+            if record.state is TrialState.RUNNING and name not in record.params:
+                record = record.with_(params={**record.params, name: label})
+                self.store.write(self.name, number, token, params=record.params, lease=self._lease)
+                self.history.put([record])
+            return label
 
     def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value; it reaches the store within about a second, or with the next write."""

@@ -113,7 +113,8 @@ class Optimization:
             try:
                 return self._count(self._engine.ask())
             except SearchSpaceExhausted:
-                self._stop.set()
+                if not self._running:  # else what runs may show more of the space, or come back unfinished
+                    self._stop.set()
                 return None
 
     def _count(self, trial: Trial) -> Trial:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import SearchSpaceExhausted, SpaceError
 from .history import History
-from .samplers import Sampler
+from .samplers import Sampler, SuggestsOne
 from .space import Domain, Space
 from .streams import Streams
 from .trial import TrialRecord
@@ -33,6 +33,11 @@ class Suggestions:
     def by_number(self) -> bool:
         """Whether no suggestion depends on the parameters of other trials."""
         return getattr(self.sampler, "by_number", False)
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether a single value depends on what running trials have got so far, which is to be stored at once."""
+        return isinstance(self.sampler, SuggestsOne)
 
     def configuration(
         self,
@@ -85,6 +90,8 @@ class Suggestions:
 
     def value(self, history: History, number: int, name: str, domain: Domain) -> Label:
         """Return the value of one parameter that an objective asks for in the middle of a trial."""
+        if isinstance(self.sampler, SuggestsOne):
+            return self.sampler.suggest_one(history.space, history, number, name)
         alone = Space({name: domain})
         rng = self._streams.of_trial(number, name)
         history = history.under(alone)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import luthier as lt
 from luthier.errors import SearchSpaceExhausted, SpaceError
 from luthier.history import History
 from luthier.samplers.grid import GridSampler
@@ -181,3 +182,117 @@ def test_many_children_of_one_branch() -> None:
 def test_no_points_are_refused(points: Any) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         GridSampler(points=points)
+
+
+def test_listed_values_exactly_as_they_are() -> None:
+    rates = [1e-3, 3e-4, 0.07, 1e-5]
+    space = Space(
+        {"lr": Float(1e-5, 1, log=True), "x": Float(-3, 7), "n": Int(1, 4096, log=True), "s": Int(2, 20, step=3)}
+    )
+    listed = {"lr": rates, "x": [0.1, 0.3], "n": [1, 17], "s": (5, 20)}
+    found = run(space, GridSampler(listed))
+    assert keys(found) == keys(
+        [{"lr": a, "x": b, "n": c, "s": d} for a in rates for b in (0.1, 0.3) for c in (1, 17) for d in (5, 20)]
+    )
+    assert GridSampler(listed).size(space) == len(found) == 32
+
+
+def test_listed_choices_numbers_of_points_and_what_is_not_named() -> None:
+    size, other = object(), object()
+    space = Space(
+        {
+            "optimizer": Choice(["sgd", "adam", "lion"]),
+            "batch": Ordinal([16, 32, 64, 128]),
+            "model": Ordinal({"S": size, "L": other}),
+            "flag": Choice([True, 1, None]),
+            "x": Float(0, 1),
+            "y": Float(0, 1),
+            "s": Float(0, 1, step=0.25),
+        }
+    )
+    listed = {"optimizer": ["lion", "sgd"], "batch": [128, 16], "model": [other], "flag": [1], "x": [0.25], "y": 3}
+    found = run(space, GridSampler({**listed, "s": [0.25, 0.75]}))
+    assert len(found) == 2 * 2 * 1 * 1 * 1 * 3 * 2
+    assert {(c["optimizer"], c["batch"], c["model"]) for c in found} == {
+        (o, b, "L") for o in ("lion", "sgd") for b in (16, 128)
+    }
+    assert {json.dumps(c["flag"]) for c in found} == {"1"}
+    assert {c["s"] for c in found} == {0.25, 0.75}
+    assert {c["y"] for c in found} == {0.0, 0.5, 1.0}
+    assert len(run(space, GridSampler(listed))) == 2 * 2 * 3 * 5
+
+
+def test_a_decimal_step_takes_decimal_values() -> None:
+    space = Space({"d": Float(0, 1, step=0.1)})
+    found = run(space, GridSampler({"d": [0.3, 0.7, 0.1 + 0.2]}))
+    assert [round(float(c["d"]), 12) for c in found] in ([0.3, 0.7], [0.7, 0.3])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, iter, range])
+def test_any_iterable_lists_values_and_each_counts_once(kind: Any) -> None:
+    values = range(2, 5) if kind is range else kind([2, 3, 3, 4, 2])
+    assert [c["n"] for c in run(Space({"n": Int(1, 9)}), GridSampler({"n": values}))] in (
+        [2, 3, 4],
+        [4, 3, 2],
+        [3, 2, 4],
+        [2, 4, 3],
+        [3, 4, 2],
+        [4, 2, 3],
+    )
+
+
+def test_values_closer_than_the_encoding_tells_apart_do_not_repeat() -> None:
+    found = run(Space({"x": Float(0, 1e9)}), GridSampler({"x": [1.0, 1.0000000001, 2.0]}))
+    assert {c["x"] for c in found} == {1.0, 1.0000000001, 2.0}
+    assert 1 <= len(run(Space({"x": Float(-1e15, 1e15)}), GridSampler({"x": [0.0, 1e-3]}))) <= 2
+
+
+def test_listed_parents_and_children() -> None:
+    space = Space({"n": Int(1, 50), "x": Float(0, 1, when="n > 10")})
+    found = run(space, GridSampler({"n": [1, 20], "x": [0.125]}))
+    assert keys(found) == keys([{"n": 1}, {"n": 20, "x": 0.125}])
+
+
+def test_listed_values_that_require_forbids_are_left_out() -> None:
+    space = Space({"w": Int(1, 64), "h": Int(1, 8)}, require=["w % h == 0"])
+    assert keys(run(space, GridSampler({"w": [6, 9], "h": [2, 3]}))) == keys(
+        [{"w": 6, "h": 2}, {"w": 6, "h": 3}, {"w": 9, "h": 3}]
+    )
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "why"),
+    [
+        (Float(0, 1), 1.5, r"1.5 is outside \[0"),
+        (Float(0, 1, step=0.25), 0.3, "nearest is 0.25"),
+        (Float(0, 1), "high", "not a number"),
+        (Float(0, 1), float("nan"), "nan"),
+        (Int(0, 9), 2.5, "not a whole number"),
+        (Int(0, 9, step=3), 4, "nearest is 3"),
+        (Choice(["a", "b"]), "c", "'a', 'b'"),
+        (Ordinal([16, 32]), 24, "16, 32"),
+    ],
+)
+def test_a_value_outside_its_domain(domain: Any, value: Any, why: str) -> None:
+    space = Space({"p": domain})
+    with pytest.raises(SpaceError, match=f"lists .*'p'.*{why}"):
+        GridSampler({"p": [value]}).suggest(space, History(space), RNG, 1)
+
+
+@pytest.mark.parametrize(
+    "points", [0, -1, True, 2.5, None, "lr", [1, 2], {"x": []}, {"x": "ab"}, {"x": 0.1}, {"x": {"a": 1}}]
+)
+def test_what_is_neither_a_number_nor_a_list_is_refused(points: Any) -> None:
+    with pytest.raises(ValueError, match="points"):
+        GridSampler(points)
+
+
+def test_a_declared_space_refuses_lists_of_unknown_names_at_once() -> None:
+    space = Space({"lr": Float(0, 1)})
+    with pytest.raises(SpaceError, match="'layers', which is not a parameter of the space: they are 'lr'"):
+        lt.create_study(space=space, sampler=GridSampler({"lr": [0.1], "layers": [1, 2]}))
+    with pytest.raises(SpaceError, match="7 for parameter 'lr'"):
+        lt.create_study(space=space, sampler=GridSampler({"lr": [7]}))
+    study = lt.create_study(space=space, sampler=GridSampler({"lr": [0.1, 0.9], "layers": 3}))
+    study.optimize(lambda trial: trial.params["lr"])
+    assert sorted(t.params["lr"] for t in study.trials) == [0.1, 0.9]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..history import History
 from ..space import Space
-from ..types import Configuration
+from ..types import Configuration, Label
 
 
 @runtime_checkable
@@ -17,6 +17,8 @@ class Sampler(Protocol):
 
     A sampler whose suggestion for a number does not depend on the parameters of other trials, such as random search,
     may have the class attribute `by_number = True`: then programs that share a storage need fewer transactions.
+    One that cannot search every space may have a method `check_space(space)`, which raises `SpaceError`: studies that
+    declare their space call it at once.
     """
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
@@ -40,5 +42,24 @@ class Sampler(Protocol):
         Raises:
             SearchSpaceExhausted: a finite design, such as a grid, has nothing left; the study may stop.
             SpaceError: hardly anything satisfies the space's `require`.
+        """
+        ...
+
+
+@runtime_checkable
+class SuggestsOne(Protocol):
+    """A sampler that also proposes one parameter alone, which an objective is the first to ask for.
+
+    Other samplers get a random value for such a parameter; a design, such as a grid, would lose a trial by it.
+    """
+
+    def suggest_one(self, space: Space, history: History, number: int, name: str) -> Label:
+        """Return a value for one parameter of a running trial.
+
+        Args:
+            space: all parameters that are known so far, this one among them; `history.space` is the same.
+            history: all trials so far. Row `number` holds what the trial has been given already.
+            number: the trial's.
+            name: the parameter's.
         """
         ...

@@ -18,9 +18,11 @@ from .axes import Axis, Levels
 from .branches import Branches, groups
 from .spread import Spread
 
+_INACTIVE, _OFF, _UNKNOWN = -1, -2, -3  # in place of a level: inactive; not on the grid; active but not known
 _FIRST_BLOCK = 64
 _LARGEST_BLOCK = 2**16
 _MOST_IN_VAIN = 2**22  # points in a row that `require` forbids, or that are known already
+_MOST_SEARCHED = 4096  # combinations for one that agrees with what a trial has already
 
 
 class Combinations:
@@ -52,7 +54,7 @@ class Combinations:
         self._weights = np.array(exact if math.prod(widths) < 2**63 else odd, dtype=np.int64)
         self._made = 0
         self._X: Floats = np.empty((0, len(space)))
-        self._levels: NDArray[np.int64] = np.empty((0, len(space)), dtype=np.int64)  # -1 where inactive
+        self._levels: NDArray[np.int64] = np.empty((0, len(space)), dtype=np.int64)  # _INACTIVE where it is
         self._codes: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._lock = threading.Lock()
 
@@ -87,14 +89,11 @@ class Combinations:
         Raises:
             SearchSpaceExhausted: there is none.
         """
-        X = history.X
-        levels = self._levels_of(X, self._space.active(X))
-        on_grid = (levels >= -1).all(axis=1)
-        tried = np.maximum(levels[on_grid], 0) @ self._weights
-        every, one = self._partial(history, levels)
+        (number,) = history.next_numbers(1)
+        counted = self._counts(history, number)
         with self._lock:
             while True:
-                free = np.flatnonzero(~self._used(tried, every, one))
+                free = np.flatnonzero(~self._used(*counted))
                 if len(free) >= n or not self._grow():
                     break
             if len(free) == 0:
@@ -103,21 +102,58 @@ class Combinations:
                 )
             return self._X[free[:n]]
 
-    def _partial(self, history: History, levels: NDArray[np.int64]) -> tuple[Levels, Levels]:
-        """Levels of trials that lack active parameters, -3 there: those that count for all that agree, and for one."""
-        missing = levels == -3
-        rows = np.flatnonzero(missing.any(axis=1) & (levels != -2).all(axis=1))
+    def next_level(self, history: History, number: int, j: int) -> int | None:
+        """The level of parameter j in a combination that is free and agrees with what a trial has already.
+
+        Of these the one whose level is used least by other trials that may agree, then the first. None where there is
+        none, or it is not among the first few thousand.
+        """
+        row = self._levels_of(history.X[[number]], self._space.active(history.X[[number]]))[0]
+        row[j] = _INACTIVE
+        counted = self._counts(history, number)
+        used = self._levels_used(history, number, j, row)
+        with self._lock:
+            while True:
+                free = np.flatnonzero(~self._used(*counted) & self._agree(row) & (self._levels[:, j] >= 0))
+                if len(free):
+                    found = self._levels[free, j]
+                    return int(found[np.argmin((found[:, None] == used[None, :]).sum(axis=1))])
+                if len(self._codes) >= _MOST_SEARCHED or not self._grow():
+                    return None
+
+    def _levels_used(self, history: History, number: int, j: int, row: Levels) -> Levels:
+        """Levels of parameter j of other trials that have nothing else than this one where both have a value."""
+        levels = self._levels_of(history.X, ~np.isnan(history.X))
+        known = np.flatnonzero(row >= 0)
+        agree = ((levels[:, known] == row[known]) | (levels[:, known] < 0)).all(axis=1)
+        agree[number] = False
+        return np.asarray(levels[agree & (levels[:, j] >= 0), j])
+
+    def _counts(self, history: History, number: int) -> tuple[NDArray[np.int64], Levels, Levels]:
+        """What trials count for, from the point of view of trial `number`.
+
+        Returns:
+            codes of combinations that they have; levels of trials that lack active parameters, _UNKNOWN there: those
+            that count for all that agree with them, and those that count for the first.
+        """
+        levels = self._levels_of(history.X, self._space.active(history.X))
+        if number < len(levels):
+            levels[number] = _OFF
+        whole = (levels >= _INACTIVE).all(axis=1)
+        codes = np.maximum(levels[whole], 0) @ self._weights
+        missing = levels == _UNKNOWN
+        rows = np.flatnonzero(missing.any(axis=1) & (levels != _OFF).all(axis=1))
         if len(rows) == 0:
-            return levels[:0], levels[:0]
+            return codes, levels[:0], levels[:0]
         there = ~np.isnan(history.X)
         first = np.where(there.any(axis=0), there.argmax(axis=0), len(there))  # (d,) the trial that showed it
-        states, (number,) = history.states[rows], history.next_numbers(1)
+        states = history.states[rows]
         done = (states == TrialState.COMPLETE) | (states == TrialState.PRUNED)
         known = (~missing[rows] | (first < rows[:, None])).all(axis=1)  # else the objective may have changed since
-        empty = np.isnan(history.X[rows]).all(axis=1)
-        begun = (states == TrialState.RUNNING) & (rows < number)  # another program is just working them out
+        empty = ~there[rows].any(axis=1)
+        begun = (states == TrialState.RUNNING) & (rows < number)  # their parameters are just being worked out
         once = (states == TrialState.FAIL) | begun | (done & empty)
-        return np.unique(levels[rows[done & known & ~empty]], axis=0), levels[rows[once]]
+        return codes, np.unique(levels[rows[done & known & ~empty]], axis=0), levels[rows[once]]
 
     def _used(self, tried: NDArray[np.int64], every: Levels, one: Levels) -> Mask:
         """(made,) which combinations trials have used."""
@@ -134,13 +170,13 @@ class Combinations:
         return np.asarray((self._levels[:, known] == row[known]).all(axis=1))
 
     def _levels_of(self, X: Floats, active: Mask) -> NDArray[np.int64]:
-        """(n, d) levels of encoded rows: -1 inactive, -2 not on the grid, -3 active but unknown."""
-        levels = np.full(X.shape, -1, dtype=np.int64)
+        """(n, d) levels of encoded rows; _INACTIVE, _OFF and _UNKNOWN where there is none."""
+        levels = np.full(X.shape, _INACTIVE, dtype=np.int64)
         for j, axis in enumerate(self._axes):
             there = active[:, j] & np.isfinite(X[:, j])
-            levels[active[:, j] & ~there, j] = -3
+            levels[active[:, j] & ~there, j] = _UNKNOWN
             found = axis.levels(X[there, j])
-            levels[there, j] = np.where(found < 0, -2, found)
+            levels[there, j] = np.where(found < 0, _OFF, found)
         return levels
 
     def _grow(self) -> bool:

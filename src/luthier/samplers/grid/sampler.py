@@ -45,7 +45,7 @@ class GridSampler:
             continuum, both ends included, on its own scale. One number alone is for all continua. A number by name
             thins out Int and stepped Float as well, which otherwise have all their values. 5 by default, and for
             continua that are not named. A value that is listed twice counts once. Names that the space lacks are
-            ignored, as long as an objective may still ask for them; see `check`.
+            ignored, as long as an objective may still ask for them.
 
     Raises:
         ValueError: a number of points below 1, an empty list, or something that is neither.
@@ -60,8 +60,8 @@ class GridSampler:
         elif isinstance(_checked("points", self.points), tuple):
             raise ValueError(f"points={self.points!r}: a list of values needs its parameter's name, {{'lr': [...]}}")
 
-    def check(self, space: Space) -> None:
-        """Raise `SpaceError` where a declared space lacks a parameter whose values are listed, or one of these."""
+    def check_space(self, space: Space) -> None:
+        """Raise `SpaceError` if a declared space lacks a parameter whose values are listed, or one of these values."""
         for name, wish in self._wishes().items():
             if isinstance(wish, tuple):
                 if name not in space:
@@ -84,30 +84,16 @@ class GridSampler:
     def suggest_one(self, space: Space, history: History, number: int, name: str) -> Label:
         """A value for a parameter that a running trial is the first to ask for; see `SuggestsOne`.
 
-        The one that is used least, first by trials that agree with this one, then by all.
+        That of the first free combination that agrees with what the trial has; where there is none, the one that is
+        used least, first by trials that agree with this one, then by all.
         """
         grid_axis = _axis_of(space, name, self._wish(space, name), self._default)
-        X, j = history.X, space.index[name]
-        count = min(grid_axis.size, len(X) + 1)  # one of these is free, or all there are
-        levels = Spread([grid_axis.size])(np.arange(count))[:, 0]
-        table = grid_axis.coordinates(levels)
-        used = np.zeros((2, count), dtype=np.int64)  # by trials that agree, and by all
-        known = np.flatnonzero(~np.isnan(X[number]) & (np.arange(len(space)) != j))
-        agrees = (np.isnan(X[:, known]) | (np.abs(X[:, known] - X[number, known]) < 1e-9)).all(axis=1)
-        unknown = np.isnan(X[:, j])
-        running = history.is_running
-        place = {int(level): i for i, level in enumerate(levels)}
-        for i in np.flatnonzero(~unknown & (np.arange(len(X)) != number)):
-            at = place.get(int(grid_axis.levels(X[i : i + 1, j])[0]))
-            if at is not None:
-                used[:, at] += (agrees[i], 1)
-        for i in np.flatnonzero(unknown & running)[: number + 1]:
-            if i < number:  # it will get what this would have got: the others come after it
-                used[:, _least(used)] += (agrees[i], 1)
-        best = _least(used)
+        level = self._grid(space).next_level(history, number, space.index[name])
+        if level is None:
+            level = _least_used(grid_axis, history, number, space.index[name])
         if grid_axis.labels is not None:
-            return grid_axis.labels[int(levels[best])]
-        return space.parameters[name].value(float(table[best]))
+            return grid_axis.labels[level]
+        return space.parameters[name].value(float(grid_axis.coordinates(np.array([level]))[0]))
 
     def size(self, space: Space) -> int:
         """How many combinations there are, those that `require` forbids included.
@@ -146,9 +132,19 @@ def _checked(what: str, points: Any) -> int | tuple[Any, ...]:
     return values
 
 
-def _least(used: np.ndarray[Any, Any]) -> int:
-    """The column that is used least by the first row, then by the second, then the first."""
-    return int(np.lexsort(used[::-1])[0])
+def _least_used(grid_axis: Axis, history: History, number: int, j: int) -> int:
+    """The level of parameter j that trials have least, those that agree with trial `number` before the others."""
+    X = history.X
+    levels = Spread([grid_axis.size])(np.arange(min(grid_axis.size, len(X) + 1)))[:, 0]  # one of these is free, or all
+    place = {int(level): i for i, level in enumerate(levels)}
+    used = np.zeros((2, len(levels)), dtype=np.int64)  # by trials that agree, and by all
+    known = np.flatnonzero(~np.isnan(X[number]) & (np.arange(X.shape[1]) != j))
+    agrees = (np.isnan(X[:, known]) | (np.abs(X[:, known] - X[number, known]) < 1e-9)).all(axis=1)
+    for i in np.flatnonzero(~np.isnan(X[:, j])):
+        at = place.get(int(grid_axis.levels(X[i : i + 1, j])[0]))
+        if at is not None and i != number:
+            used[:, at] += (agrees[i], 1)
+    return int(levels[np.lexsort(used[::-1])[0]])
 
 
 @lru_cache(maxsize=16)
