@@ -11,7 +11,7 @@ from .axes import Axis, Levels
 from .spread import Spread
 
 _MOST_BRANCHES = 1_000_000
-_MOST_CELLS = 30_000_000  # numbers in an array of branches and parameters
+_MOST_CELLS = 4_000_000  # numbers in an array of branches and parameters
 
 
 class Branches:
