@@ -1,35 +1,53 @@
-# make demo and make test do everything on a fresh machine with Python >= 3.11.
+# make demo and make test do everything on a fresh machine with Python >= 3.11. Both use .venv: demo installs what it
+# needs there (PyTorch, scikit-learn, plotly), and the others what a developer needs, on top of it.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+# as many as this process may use; read when a recipe needs it, from the Python that is then there
+CORES = $(shell $(BIN)/python -c 'import os; print(len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count()))(0)))')
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # one BLAS thread in each test process: the tests themselves run in parallel
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: env demo test lint bench bench-stores bench-race bench-peers data browser servers crash clean
+.PHONY: env env-demo demo test lint docs bench bench-stores bench-race bench-peers data browser servers crash clean
 
-env: $(STAMP)
+env: $(VENV)/.installed-dev
+env-demo: $(VENV)/.installed-demo
 
-$(STAMP): pyproject.toml constraints.txt
+$(VENV)/.installed-demo: EXTRAS := train,report
+$(VENV)/.installed-dev: EXTRAS := dev
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what '$*' needs into $(VENV)"
+	@$(PIP) -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+# one that is half made (no ensurepip: Debian's python3 without python3-venv) does not stay
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "There is no $(PYTHON) here. Luthier needs Python >= 3.11; name it: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Luthier needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	  { echo "Luthier needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
-demo: env
+demo: env-demo
 	$(BIN)/luthier tune image --data digits --trials 40 --jobs $(CORES) --out runs/demo --fresh
 
 test: env browser servers
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(CORES) --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: env
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples docs/site
+	$(BIN)/ruff check src tests bench examples docs/site
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the guides and an API reference from docstrings, as a folder that opens offline: site/index.html
+docs: env
+	$(BIN)/python docs/site/make.py build/docs
+	$(BIN)/zensical build --strict --clean
 
 # shared stores while their workers and servers are killed: make crash ARGS="--minutes 3 --stores sqlite journal"
 crash: env
@@ -81,4 +99,4 @@ servers:
 	    echo "No PostgreSQL or MariaDB here: their tests are skipped (on CI they fail)."; }
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist site

@@ -2,8 +2,7 @@
 
 import ast
 import doctest
-import importlib
-import inspect
+import runpy
 from pathlib import Path
 
 import pytest
@@ -13,42 +12,7 @@ import luthier
 SOURCE = Path(luthier.__file__).parent
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-PACKAGES = [
-    "luthier",
-    "luthier.analysis",
-    "luthier.confirm",
-    "luthier.executors",
-    "luthier.integrations",
-    "luthier.plots",
-    "luthier.report",
-    "luthier.samplers",
-    "luthier.schedulers",
-    "luthier.space",
-    "luthier.stores",
-    "luthier.stores.journal",
-    "luthier.stores.sql",
-    "luthier.tasks",
-    "luthier.tasks.image",
-    "luthier.testing",
-    "luthier.testing.stores",
-    "luthier.train",
-    "luthier.web",
-]
-# public, though no package names them: each needs a library of its own
-MORE = [
-    "luthier.executors.dask.DaskExecutor",
-    "luthier.executors.processes.ProcessExecutor",
-    "luthier.executors.ray.RayExecutor",
-    "luthier.integrations.optuna.OptunaSampler",
-    "luthier.integrations.optuna.import_study",
-    "luthier.testing.executors.AwayContract",
-    "luthier.testing.executors.ExecutorContract",
-    "luthier.testing.samplers.SamplerContract",
-    "luthier.testing.schedulers.SchedulerContract",
-    "luthier.testing.store_machine.store_machine",
-    "luthier.web.app.create_app",
-    "luthier.web.client.create_study",
-]
+public = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "site" / "public.py"))["public"]
 
 
 def docstrings(path):
@@ -87,20 +51,6 @@ def test_the_example_runs(name, path, line, text, tmp_path, monkeypatch):
     assert not any(doctest.OPTIONFLAGS_BY_NAME["SKIP"] in e.options for e in example.examples), (
         "an example that is skipped"
     )
-
-
-def public():
-    """Return what users may use: {name: object} of the classes and functions that packages name."""
-    found = {}
-    for package in map(importlib.import_module, PACKAGES):
-        found |= {f"{package.__name__}.{n}": getattr(package, n) for n in dir(package) if not n.startswith("_")}
-    for module, _, name in (more.rpartition(".") for more in MORE):
-        found[f"{module}.{name}"] = getattr(importlib.import_module(module), name)
-    return {
-        name: thing
-        for name, thing in found.items()
-        if (inspect.isclass(thing) or inspect.isfunction(thing)) and thing.__module__.startswith("luthier")
-    }
 
 
 def test_whatever_is_public_has_an_example():

@@ -1,13 +1,17 @@
 """The rules of the house that a linter does not see."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import luthier
 
 SOURCE = Path(luthier.__file__).parent
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 HEAVY = (
     "scipy",
     "torch",
@@ -70,6 +74,64 @@ def _is_dangerous(node, in_executors):
     return options.get("allow_pickle") is True or (
         ast.unparse(node.func) == "torch.load" and options.get("weights_only") is not True
     )
+
+
+# what a folder or file may import beside the core's libraries: what these extras bring
+EXTRAS = {
+    "train": ["train"],
+    "tasks": ["train"],
+    "confirm/splits.py": ["train"],
+    "analysis": ["report"],
+    "plots": ["report"],
+    "report": ["report"],
+    "web": ["serve"],
+    "cli/serve.py": ["serve"],
+    "executors/ray.py": ["ray"],
+    "executors/dask.py": ["dask"],
+    "integrations/optuna.py": ["optuna"],
+    "testing": ["testing"],
+}
+
+
+def test_every_library_that_is_imported_is_declared():
+    """And what an extra does not bring is not imported where only that extra need be installed."""
+    provides = metadata.packages_distributions()
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    brings = {extra: {_name(r) for r in wanted} for extra, wanted in project["optional-dependencies"].items()}
+    core = {_name(wanted) for wanted in project["dependencies"]}
+    undeclared = [
+        f"{path.relative_to(SOURCE)} imports {library}"
+        for path in SOURCE.rglob("*.py")
+        for library in _libraries(path)
+        if not {_name(p) for p in provides[library]}
+        & core.union(*(brings[e] for place, es in EXTRAS.items() if _is_in(path, place) for e in es))
+    ]
+    assert not undeclared, undeclared
+
+
+def test_all_is_what_users_may_want():
+    extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    inside = set(everything.removeprefix("luthier[").removesuffix("]").split(","))
+    assert inside == set(extras) - {"all", "dev", "testing", "docs", "bench", "race"}
+
+
+def _name(requirement):
+    return re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-")
+
+
+def _is_in(path, place):
+    return path.relative_to(SOURCE).as_posix() == place or path.relative_to(SOURCE).is_relative_to(place)
+
+
+def _libraries(path):
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - {"luthier"}
 
 
 def test_no_file_is_empty_and_none_is_huge():
