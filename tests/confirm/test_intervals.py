@@ -103,3 +103,20 @@ def test_json_keeps_an_interval_and_unknown_bounds():
 def test_wrong_values_are_explained(call, words):
     with pytest.raises(DataError, match=words):
         call()
+
+
+def test_an_interval_stays_within_the_bounds_of_its_metric():
+    wide = t_interval([0.95, 0.99, 1.0])
+    assert wide.high > 1
+    cut = t_interval([0.95, 0.99, 1.0], bounds=(0, 1))
+    assert (cut.low, cut.high, cut.estimate) == (wide.low, 1.0, wide.estimate)
+    assert t_interval([0.0, 0.01], bounds=(0, 1)).low == 0.0
+    assert t_interval([0.0, 0.01], bounds=(0, math.inf)).low == 0.0
+    with pytest.raises(DataError, match=r"do not lie in \[0, 1\]"):
+        t_interval([0.5, 98.0], bounds=(0, 1))
+
+
+@pytest.mark.parametrize("value", [1.0, 0.1, 1 / 3])
+def test_equal_values_show_no_scatter(value):
+    interval = t_interval([value] * 3)
+    assert not interval.is_known and interval.estimate == value and math.isnan(interval.high)

@@ -1,5 +1,8 @@
 """Answers that can be trusted: splits, re-runs on fresh seeds, intervals, tests, the sealed test set."""
 
+from .candidate import Candidate as Candidate
+from .candidate import Confirmation as Confirmation
+from .candidate import Run as Run
 from .choice import Decision as Decision
 from .choice import Optimism as Optimism
 from .choice import choose as choose
@@ -15,10 +18,9 @@ from .intervals import bootstrap_interval as bootstrap_interval
 from .intervals import paired_bootstrap as paired_bootstrap
 from .intervals import t_interval as t_interval
 from .intervals import wilson_interval as wilson_interval
-from .rerun import Candidate as Candidate
-from .rerun import Confirmation as Confirmation
-from .rerun import Plan as Plan
-from .rerun import Run as Run
+from .race import Plan as Plan
+from .race import largest_cost as largest_cost
+from .race import within as within
 from .rerun import best_trials as best_trials
 from .rerun import plan_reruns as plan_reruns
 from .rerun import rerun as rerun

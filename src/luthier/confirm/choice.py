@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from ..errors import DataError
+from .candidate import Candidate, Confirmation
 from .intervals import Interval
-from .rerun import Candidate, Confirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,19 @@ def choose(confirmation: Confirmation) -> Decision:
     """The best mean wins; beside it stands the cheapest candidate that is as good within one standard error.
 
     The one-standard-error rule is that of Breiman et al. 1984, section 3.4.3. A candidate with a failed run is never
-    chosen; the default configuration can be.
+    chosen, nor one that ran on fewer seeds than others; the default configuration can be.
 
     Raises:
-        DataError: every candidate failed on some seed.
+        DataError: every candidate failed on some seed, or none ran again.
     """
     sign = 1.0 if confirmation.direction == "minimize" else -1.0
-    sound = [candidate for candidate in confirmation.candidates if not candidate.failed]
+    sound = [candidate for candidate in confirmation.candidates if candidate.runs and not candidate.failed]
     if not sound:
+        if not any(candidate.runs for candidate in confirmation.candidates):
+            raise DataError("no candidate was run again")
         raise DataError("every candidate failed on at least one seed: look at their errors, or re-run more trials")
+    seeds = max(len(candidate.runs) for candidate in sound)
+    sound = [candidate for candidate in sound if len(candidate.runs) == seeds]
     best = min(sound, key=lambda c: sign * c.mean)
     error = 0.0 if math.isnan(best.error) else best.error
     close = [c for c in sound if sign * c.mean <= sign * best.mean + error]
@@ -47,7 +51,7 @@ class Optimism:
     """How much better the search's best value looked than its re-runs.
 
     Attributes:
-        number: the trial that the search holds for the best.
+        number: the best trial of the search.
         search_value: what the search saw.
         rerun: mean of the re-runs with its 95 % interval.
         gap: by how much the search's value was too good, in the metric's units; negative where it was too modest.
@@ -64,7 +68,7 @@ class Optimism:
 
 
 def validation_optimism(confirmation: Confirmation) -> Optimism:
-    """The guard against over-fitting the validation set: the search's winner against its own re-runs.
+    """Compare the search's winner with its own re-runs: the guard against over-fitting the validation set.
 
     The best of many noisy values is too good on average, and the more trials, the more so.
 
@@ -76,19 +80,20 @@ def validation_optimism(confirmation: Confirmation) -> Optimism:
     if not trials:
         raise DataError("the confirmation holds no trial of the search")
     winner = min(trials, key=lambda c: sign * c.search_value)
-    if winner.failed or winner.number is None:
-        raise DataError(
-            f"{winner.name} failed on a fresh seed: its search value {winner.search_value} is not confirmed"
-        )
+    if winner.failed or not winner.runs or winner.number is None:
+        why = "failed on a fresh seed" if winner.failed else "was not run again"
+        raise DataError(f"{winner.name} {why}: its search value {winner.search_value:.4g} is not confirmed")
     interval = winner.interval
     gap = sign * (interval.estimate - winner.search_value)
     edge = interval.high if sign < 0 else interval.low
     notable = interval.is_known and gap > 0 and sign * winner.search_value < sign * edge
     seeds = f"{len(winner.runs)} fresh seed{'s' if len(winner.runs) > 1 else ''}"
     saw = f"The search saw {winner.search_value:.4g} for trial {winner.number}"
-    start = f"{saw}; on {seeds} it made {interval.estimate:.4g}"
+    start = f"{saw}; on {seeds} it averaged {interval.estimate:.4g}"
     if notable:
         text = f"{start}: the search's value was too good by {gap:.2g}. Trust the re-runs."
+    elif len(winner.runs) > 1 and not interval.is_known:
+        text = f"{start} ({winner.scatter}, so their scatter is unknown)."
     elif not interval.is_known:
         text = f"{start}. More seeds are needed to tell luck from merit."
     else:

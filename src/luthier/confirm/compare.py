@@ -39,7 +39,10 @@ class Comparison:
 
 
 def paired_t(a: ArrayLike, b: ArrayLike) -> float:
-    """Two-sided p of the paired t-test; NaN for fewer than 2 pairs, 1 for equal scores.
+    """Return the two-sided p of the paired t-test.
+
+    It is 1 for equal scores, and NaN where nothing can be tested: for fewer than 2 pairs, and for differences that are
+    all the same and not zero, since they show no scatter.
 
     Raises:
         DataError: lengths differ, or a score is not finite.
@@ -49,7 +52,7 @@ def paired_t(a: ArrayLike, b: ArrayLike) -> float:
     if len(x) < 2:
         return math.nan
     if np.ptp(difference) == 0:
-        return 1.0 if difference[0] == 0 else 0.0
+        return 1.0 if difference[0] == 0 else math.nan
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(difference, 0.0).pvalue)
@@ -101,7 +104,7 @@ def holm(p_values: ArrayLike) -> Floats:
     """Holm's step-down correction (Holm 1979): reject where the result is at most the level wanted.
 
     Args:
-        p_values: (m,) of tests made at once; NaN stays NaN and counts as no test.
+        p_values: (m,) of tests made at once; NaN stays NaN and does not count as a test.
 
     Returns:
         (m,) adjusted p-values, in the same order.
@@ -132,7 +135,7 @@ def compare(reference: ArrayLike, others: Mapping[str, ArrayLike], test: Test = 
         DataError: an unknown test, lengths that differ, or scores that the test cannot take.
     """
     if test not in _TESTS:
-        raise DataError(f"there is no test {test!r}: choose one of {', '.join(_TESTS)}")
+        raise DataError(f"{test!r} is not a test: choose one of {', '.join(_TESTS)}")
     p = [_TESTS[test](scores, reference) for scores in others.values()]
     return [
         Comparison(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,10 +16,13 @@ from ..types import Floats
 RESAMPLES = 9999  # the error of a 95 % bound is then below 2 % of the interval's width
 _BATCH = 2_000_000  # drawn rows held at once by a bootstrap
 
+Bounds: TypeAlias = tuple[float, float]
+EVERYWHERE: Bounds = (-math.inf, math.inf)
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the bounds of its confidence interval; bounds are NaN where one value alone is known.
+    """An estimate with the bounds of its confidence interval; bounds are NaN where the values show no scatter.
 
     Attributes:
         estimate: the value itself.
@@ -57,24 +60,31 @@ def number_from_json(x: float | None) -> float:
     return math.nan if x is None else float(x)
 
 
-def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Student's interval of a mean: right for a few seeds of about normal scatter.
+def t_interval(values: ArrayLike, level: float = 0.95, *, bounds: Bounds = EVERYWHERE) -> Interval:
+    """Return Student's interval of a mean: right for a few seeds of about normal scatter.
+
+    >>> t_interval([0.97, 0.99, 1.0], bounds=(0, 1)).high
+    1.0
 
     Args:
-        values: (n,) finite; one alone gives NaN bounds.
+        values: (n,) finite. One value alone, and equal ones, give NaN bounds: they show nothing of the scatter.
         level: confidence.
+        bounds: lowest and highest value that is possible, such as (0, 1) for an accuracy. The interval is cut there:
+            the true mean cannot lie beyond, so it is covered as often as before.
 
     Raises:
-        DataError: no values, or one that is not finite.
+        DataError: no values, one that is not finite, or one outside the bounds.
     """
     x = _values(values, level)
-    mean = float(x.mean())
-    if len(x) < 2:
+    if x.min() < bounds[0] or x.max() > bounds[1]:
+        raise DataError(f"values from {x.min():g} to {x.max():g} do not lie in [{bounds[0]:g}, {bounds[1]:g}]")
+    mean = float(x[0] if np.ptp(x) == 0 else x.mean())  # the mean of equal values can round to another one
+    if len(x) < 2 or np.ptp(x) == 0:
         return Interval(mean, math.nan, math.nan, level)
     from scipy.special import stdtrit
 
     half = float(stdtrit(len(x) - 1, 0.5 + level / 2)) * standard_error(x)
-    return Interval(mean, mean - half, mean + half, level)
+    return Interval(mean, max(mean - half, bounds[0]), min(mean + half, bounds[1]), level)
 
 
 def standard_error(values: ArrayLike) -> float:
@@ -96,7 +106,7 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> Interval:
     """
     _level(level)
     if n < 1 or not 0 <= correct <= n:
-        raise DataError(f"{correct} right of {n} is no accuracy: 0 <= correct <= n and n >= 1 must hold")
+        raise DataError(f"{correct} right of {n} is not an accuracy: 0 <= correct <= n and n >= 1 must hold")
     from scipy.special import ndtri
 
     z2 = float(ndtri(0.5 + level / 2)) ** 2
