@@ -123,7 +123,7 @@ def test_who_failed_sends_nobody_home_and_is_replaced():
         return {1: 0.99, 2: 0.90, 3: 0.89, None: 0.895}[number] + 1e-3 * ((seed * (number or 7)) % 3)
 
     plan = plan_of([0.99, 0.97, 0.97], default=0.97)
-    rounds, runs = raced(plan, value)
+    _, runs = raced(plan, value)
     found = plan.confirmation(runs)
     assert found.candidates[0].left == "failed on a fresh seed"
     assert {c.number: len(c.runs) for c in found.candidates}[2] == 3 and choose(found).best.number == 2

@@ -20,11 +20,11 @@ def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", base
     try:
         winner: Candidate | None = choose(confirmation).best
     except DataError:
-        winner = None  # all failed: then nobody stands out
+        winner = None  # all failed: none stands out
     candidates = confirmation.candidates[::-1]
     names = [c.name for c in candidates]
     seeds = [(c.name, run) for c in candidates for run in c.runs if run.value == run.value]
-    known = [c for c in candidates if not c.failed]
+    known = [c for c in candidates if c.runs and not c.failed]
     colours = [GREEN if c is winner else BLUE for c in known]
     traces = [
         go.Scatter(
@@ -69,7 +69,7 @@ def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", base
     picture = figure(
         traces,
         height=150 + 36 * len(candidates),
-        xaxis={"title": {"text": escaped(metric)}},
+        xaxis={"title": {"text": escaped(metric)}, "automargin": "height"},  # to the side too, ticks can flip for ever
         yaxis={"type": "category", "categoryorder": "array", "categoryarray": names, "ticks": ""},
     )
     if baseline is not None:
@@ -87,5 +87,7 @@ def _text(candidate: Candidate) -> str:
     lines = [f"<b>{candidate.name}</b>: {shown(candidate.mean)}"]
     if interval.is_known:
         lines.append(f"95 %: {shown(interval.low)} to {shown(interval.high)}")
+    else:
+        lines.append(candidate.scatter)
     lines += [f"{escaped(name)} = {escaped(shown(value))}" for name, value in candidate.params.items()]
     return "<br>".join(lines)

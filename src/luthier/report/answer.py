@@ -23,12 +23,14 @@ class Winner:
         params: stored values.
         score: its value: the mean of the re-runs, or what the search saw.
         confirmed: whether it was run again.
+        scatter: why the score has no bounds, such as "3 equal values".
     """
 
     number: int | None
     params: Mapping[str, Label]
     score: Interval
     confirmed: bool
+    scatter: str = ""
 
     @property
     def name(self) -> str:
@@ -60,7 +62,7 @@ def find_winner(history: History, confirmation: Confirmation | None) -> Winner |
             best: Candidate = choose(confirmation).best
         except DataError:
             return None  # every candidate failed again: the section on the choice says so
-        return Winner(best.number, best.params, Interval(best.mean, best.interval.low, best.interval.high), True)
+        return Winner(best.number, best.params, best.interval, True, best.scatter)
     if len(history.directions) != 1:
         return None
     for trial in best_trials(history)[:1]:
@@ -115,7 +117,7 @@ def summarize(
         cards.append(Card("Difference", signed(check.difference.estimate), spread(check)))
     elif winner is not None:
         label = "Best, re-run" if winner.confirmed else "Best, in the search"
-        cards.append(Card(label, shown(winner.score.estimate), bounds(winner.score) or winner.name))
+        cards.append(Card(label, shown(winner.score.estimate), bounds(winner.score) or winner.scatter or winner.name))
         if baseline is not None:
             known = baseline.interval
             cards.append(Card("Baseline", shown(baseline.value), bounds(known) if known else baseline.name))

@@ -186,8 +186,10 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
         decision = choose(confirmation)
     except DataError as error:
         return [Text(f"Nothing is chosen: {error}.")]
-    seeds = len(confirmation.seeds)
+    seeds = len(decision.best.runs)
     text = f"The candidates ran again on {seeds} fresh seed{'s' if seeds > 1 else ''}. "
+    if any(c.left for c in confirmation.candidates):
+        text += "One that could not win any more got no further seeds. "
     text += f"The best mean wins: {decision.best.name}."
     if decision.cheapest is not decision.best:
         text += (
@@ -203,19 +205,21 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
     base = default.mean if default is not None and not default.failed else None
     picture = plot_confirmation(confirmation, metric=metric, baseline=base)
     blocks.append(Picture(picture, "Means over fresh seeds with 95 % intervals, and what the search had seen."))
+    raced = any(c.left for c in confirmation.candidates)
     rows = tuple(
         (
             cell(c.name, "best" if c is decision.best else "name"),
             cell(c.mean),
-            cell(limits(c.interval) or "–"),
+            cell(limits(c.interval) or c.scatter or "–"),
             cell(c.search_value),
-            Cell(duration(c.seconds), c.seconds, "number"),
-            cell(", ".join(map(shown, c.values))),
+            Cell(duration(c.seconds), c.seconds, "number") if c.runs else cell(None),
+            cell(", ".join(map(shown, c.values)) or None),
+            *((cell(c.left or "ran on every seed"),) if raced else ()),
         )
         for c in confirmation.candidates
     )
     columns = ("candidate", "mean", "95 % interval", "in the search", "cost of a run", "seeds")
-    return [*blocks, Table(columns, rows, "The candidates")]
+    return [*blocks, Table((*columns, *(("race",) if raced else ())), rows, "The candidates")]
 
 
 def check_section(check: Check) -> list[Block]:
