@@ -66,7 +66,31 @@ def test_the_nine_steps_are_said(run):
     titles.append("Check on the sealed test set")
     places = [done.stderr.index(f"{i}/9  {title}") for i, title in enumerate(titles, 1)]
     assert places == sorted(places)
-    assert "Test accuracy" in done.stderr and "7/7" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert "Test accuracy" in said and "7/7" in said and "estimate about" in said and "-:--" not in said
+    assert "at most" in said[said.index("8/9") :]  # what the re-runs may cost, before they begin
+    assert all(len(line) <= 80 for line in done.stderr.splitlines() if "/" not in line)  # but for paths
+
+
+def test_re_runs_cost_less_than_the_search(run):
+    folder, done = run
+    result = json.loads(done.stdout)
+    epochs = {t.number: len(t.reports) for t in lt.load_study(storage=folder / "study.db").trials}
+    runs = [json.loads(line) for line in (folder / "reruns.jsonl").read_text().splitlines()]
+    assert result["cost"]["reruns"] == len(runs) > 0
+    assert sum(epochs[r["number"] or 0] for r in runs) <= sum(epochs.values())
+
+
+def test_the_summary_goes_to_stdout(run):
+    """A finished run is walked once more: nothing is trained again."""
+    folder, done = run
+    again = luthier("tune", "image", "--out", folder, "--resume", env={**os.environ, "COLUMNS": "50"})
+    assert again.returncode == 0, again.stderr
+    assert "Test accuracy" in again.stdout and "Test accuracy" not in again.stderr
+    assert str(folder / "report.html") in again.stdout and "luthier predict" in again.stdout
+    assert all(len(line) <= 50 or str(folder) in line for line in again.stdout.splitlines())
+    assert json.loads(done.stdout)["cost"]["trials"] == 7
+    assert len((folder / "sealed-test-opened.jsonl").read_text().splitlines()) == 1
 
 
 def test_the_result_as_json(run):
@@ -156,6 +180,8 @@ def test_errors_are_said_and_exit_with_1(args, message, tmp_path, here, monkeypa
         (("tune", "image", "--data", "digits", "--pruner", "magic"), "--pruner magic: choose one of median"),
         (("tune", "image", "--data", "digits", "--augment", "magic"), "--augment magic: choose one of"),
         (("tune", "image", "--data", "digits", "--jobs", "0"), "--jobs 0"),
+        (("tune", "image", "--data", "digits", "--timeout", "soon"), "--timeout soon: give a duration such as 2h"),
+        (("tune", "image", "--data", "digits", "--timeout", "0"), "give a duration above zero"),
         (("tune", "image", "--data", "digits", "--resume", "--fresh"), "give one of them"),
         (("trials",), "Missing argument"),
         (("storage", "copy", "from.db"), "Missing argument"),
@@ -179,7 +205,7 @@ def test_the_exit_code_is_that_of_the_process(tmp_path):
 def test_a_run_is_not_overwritten_and_goes_on_only_as_it_was(run, here):
     folder, _ = run
     done = here("tune", "image", "--data", "digits", "--out", folder, *QUICK)
-    assert done.returncode == 1 and "go on with --resume" in done.stderr
+    assert done.returncode == 1 and "continue with --resume" in done.stderr
     done = here("tune", "image", "--out", folder, "--resume", "--epochs", "9")
     assert done.returncode == 1 and "was made with --epochs 4, not 9" in done.stderr
     (folder.parent / "plain").mkdir()
@@ -261,6 +287,14 @@ def killed_when(ready, command, number):
     return process.returncode, said
 
 
+def usable(run):
+    """The model of an unfinished run predicts, and what it is stands on stderr."""
+    np.savez(run.parent / "images.npz", images=np.zeros((3, 8, 8), np.uint8))
+    done = luthier("predict", run, "--input", run.parent / "images.npz", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == 3 and "have not confirmed it yet" in done.stderr
+
+
 def test_killed_anywhere_and_resumed(tmp_path):
     """Ctrl-C in the search, a kill later in it, a kill in the re-runs; then it ends as one that nobody touched."""
     cut = tmp_path / "cut"
@@ -277,16 +311,20 @@ def test_killed_anywhere_and_resumed(tmp_path):
         return ready
 
     code, said = killed_when(finished(2), (*start, str(cut), "--data", "digits", *QUICK), signal.SIGINT)
-    assert code == 130 and "--resume" in said
+    assert code == 130 and "--resume" in said and "The best model so far can be used already" in said
+    usable(cut)
     assert killed_when(finished(4), resume, signal.SIGKILL)[0] == -signal.SIGKILL
     again = cut / "reruns.jsonl"
     code, _ = killed_when(lambda: again.exists() and again.stat().st_size > 0, resume, signal.SIGKILL)
     assert code == -signal.SIGKILL and not (cut / "check.json").exists()
+    usable(cut)
     done = luthier("tune", "image", "--out", cut, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     whole = luthier("tune", "image", "--out", tmp_path / "whole", "--data", "digits", "--json", *QUICK)
     a, b = json.loads(done.stdout), json.loads(whole.stdout)
     assert a["best"] == b["best"] and a["check"] == b["check"]
+    np.savez(tmp_path / "images.npz", images=np.zeros((3, 8, 8), np.uint8))
+    assert "confirmed" not in luthier("predict", cut, "--input", tmp_path / "images.npz").stderr
     runs = [
         [(t.params, t.values) for t in lt.load_study(storage=tmp_path / n / "study.db").trials]
         for n in ("cut", "whole")

@@ -10,7 +10,7 @@ def test_a_run_is_made_once_and_opened_again(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {"data": "digits"}, fresh=False)
     folder.save("cost", {"seconds": 1.5})
     assert RunFolder.open(tmp_path / "run").load("cost") == {"seconds": 1.5}
-    with pytest.raises(LuthierError, match="go on with --resume, start over with --fresh"):
+    with pytest.raises(LuthierError, match="continue with --resume, start over with --fresh"):
         RunFolder.create(tmp_path / "run", {}, fresh=False)
     RunFolder.create(tmp_path / "run", {"data": "other"}, fresh=True)
     assert RunFolder.open(tmp_path / "run").load("run")["data"] == "other"
@@ -50,3 +50,18 @@ def test_a_line_that_was_cut_short_is_dropped(tmp_path):
     with (tmp_path / "run" / "reruns.jsonl").open("a") as file:
         file.write('{"seed": 3, "val')
     assert folder.lines("reruns") == [{"seed": 1}, {"seed": 2}]
+
+
+def test_a_model_takes_the_place_of_another_whole_or_not_at_all(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", {}, fresh=False)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.json").write_text(name)
+        folder.put_model(tmp_path / name)
+        assert (folder.model / "model.json").read_text() == name
+    assert sorted(path.name for path in folder.path.iterdir()) == ["model", "run.json"]
+    folder.model.rename(folder.path / "model.old")  # a kill in the middle
+    assert (RunFolder.open(folder.path).model / "model.json").read_text() == "b"
+    (folder.path / "model.new").mkdir()
+    folder.put_model(tmp_path / "a")
+    assert (folder.model / "model.json").read_text() == "a"

@@ -8,7 +8,7 @@ import typer
 
 from .._version import __version__
 from ..errors import LuthierError
-from .console import error_console
+from .console import error_console, print_error
 from .predict import predict
 from .repair import repair
 from .serve import serve
@@ -55,14 +55,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except LuthierError as error:
-        error_console().print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        print_error(str(error))
         sys.exit(2 if isinstance(error, WrongUsage) else 1)
     except KeyboardInterrupt:
         error_console().print("\n[bold]Interrupted.[/]", highlight=False)
         sys.exit(130)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -1,4 +1,4 @@
-"""What the commands print with: people read stderr, scripts read stdout."""
+"""What the commands print with: progress goes to stderr, results to stdout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,12 +16,17 @@ from ..space import Domain, Float, Int
 
 
 def error_console() -> Console:
-    """A console on stderr, as it is now (tests and pipes change it)."""
+    """Return a console on stderr, as it is now (tests and pipes change it)."""
     return Console(stderr=True)
 
 
+def summary_console() -> Console:
+    """Return a console on stdout, as wide as the terminal."""
+    return Console()
+
+
 def output_console() -> Console:
-    """A console on stdout that cuts nothing: a wide table wraps in the terminal, and stays whole in a pipe."""
+    """Return a console on stdout that cuts nothing: a wide table wraps in the terminal, and stays whole in a pipe."""
     return Console(width=10_000)
 
 
@@ -29,18 +35,59 @@ def print_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
+def wrapped(text: str, width: int, hang: str = "", used: int = 0) -> list[str]:
+    """Return the lines of a text that is broken between words alone; a word that is too long for a line stays whole.
+
+    Args:
+        text: one paragraph.
+        width: cells of a line; wide characters take two.
+        hang: what every line after the first begins with.
+        used: cells of the first line that are taken already.
+    """
+    lines, line, room = [], "", width - used
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and cell_len(longer) > room:
+            lines.append(line)
+            line, room = hang + word, width
+        else:
+            line = longer
+    return [*lines, line]
+
+
+def print_error(text: str, style: str = "bold red", label: str = "error:") -> None:
+    """Print a message on stderr: wrapped in a terminal, on one line in a file, where it may be searched for."""
+    console = error_console()
+    lines = text.split("\n")
+    if console.is_terminal:
+        indent = " " * (len(label) + 1)
+        lines = [part for i, one in enumerate(lines) for part in _indented(one, console.width, indent, i > 0)]
+    console.print(f"[{style}]{label}[/] {escape(chr(10).join(lines))}", highlight=False, soft_wrap=True)
+
+
+def _indented(text: str, width: int, indent: str, later: bool) -> list[str]:
+    """One paragraph below a label that is as wide as `indent`."""
+    lines = wrapped(text, width, indent, used=len(indent))
+    return [indent + lines[0] if later and lines[0] else lines[0], *lines[1:]]
+
+
 class Speaker:
-    """Says what a workflow does, step by step, and keeps it for the report.
+    """Reports what a workflow does, step by step, and keeps it for the report.
 
     Args:
         total: how many steps there are.
+        console: where to; stderr by default.
     """
 
-    def __init__(self, total: int) -> None:
-        self._console = error_console()
+    def __init__(self, total: int = 0, console: Console | None = None) -> None:
+        self._console = console or error_console()
         self._total = total
         self._number = 0
         self.said: list[tuple[str, dict[str, str]]] = []
+
+    @property
+    def _margin(self) -> str:
+        return "     " if self._total and self._console.width >= 60 else "  " if self._total else ""
 
     def step(self, title: str) -> None:
         """Begin the next step."""
@@ -49,24 +96,34 @@ class Speaker:
         self._console.print(f"\n[bold]{self._number}/{self._total}  {title}[/]", highlight=False)
 
     def fact(self, name: str, value: object, keep: bool = True) -> None:
-        """Say a fact of this step; `keep` it for the report."""
+        """Print a fact of this step; `keep` it for the report."""
         if keep:
             self.said[-1][1][name] = str(value)
-        self._console.print(f"     [dim]{escape(name)}[/]  {escape(str(value))}", highlight=False, soft_wrap=True)
+        margin = self._margin
+        lines = wrapped(str(value), self._console.width, f"{margin}  ", used=cell_len(f"{margin}{name}  "))
+        self._console.print(
+            f"{margin}[dim]{escape(name)}[/]  {escape(chr(10).join(lines))}", highlight=False, soft_wrap=True
+        )
 
     def line(self, text: str, style: str = "") -> None:
-        """Say a sentence that the report does not need."""
-        self._console.print(f"     {escape(text)}", style=style, highlight=False, soft_wrap=True)
+        """Print a sentence that the report does not need."""
+        margin = self._margin
+        lines = wrapped(text, self._console.width, f"{margin}  ", used=len(margin))
+        self._console.print(f"{margin}{escape(chr(10).join(lines))}", style=style, highlight=False, soft_wrap=True)
+
+    def place(self, name: str, path: object) -> None:
+        """Print where something lies; never broken, so that it can be copied."""
+        self._console.print(f"{self._margin}{escape(f'{name:8}{path}')}", highlight=False, soft_wrap=True)
 
     def table(self, table: Table) -> None:
         """Show a table."""
         from rich.padding import Padding
 
-        self._console.print(Padding(table, (0, 0, 0, 5)))
+        self._console.print(Padding(table, (0, 0, 0, len(self._margin))))
 
 
 def plain_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """A table without lines; columns named in `numbers` are set to the right."""
+    """Return a table without lines; columns named in `numbers` are set to the right."""
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
@@ -74,7 +131,7 @@ def plain_table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
 
 
 def describe(domain: Domain) -> str:
-    """A domain in a few words: its range, scale and condition."""
+    """Return a domain in a few words: its range, scale and condition."""
     if isinstance(domain, Float | Int):
         text = f"{domain.low:g} to {domain.high:g}"
         text += ", log" if domain.log else ""
@@ -91,13 +148,13 @@ def describe(domain: Domain) -> str:
 
 
 def short(value: object) -> str:
-    """A value in a few characters."""
+    """Return a value in a few characters."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    """Return a time as people write it."""
+    if seconds < 59.95:
+        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

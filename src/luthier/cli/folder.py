@@ -30,25 +30,26 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.candidates = path / "candidates"
         self.seal = path / "sealed-test-opened.jsonl"
+        self._old_model = path / "model.old"
 
     @staticmethod
     def create(path: Path, settings: Mapping[str, Any], fresh: bool) -> RunFolder:
-        """A new run.
+        """Make a new run.
 
         Args:
             path: of the folder.
             settings: what the run was asked to do; JSON.
-            fresh: delete a run that is there.
+            fresh: delete an existing run.
 
         Raises:
-            LuthierError: there is a run, or something else, and it is not to be deleted.
+            LuthierError: the folder holds a run, or something else, that is not to be deleted.
         """
         folder = RunFolder(path)
         if folder.exists:
             if not fresh:
                 raise LuthierError(
-                    f"{path} holds a run already: go on with --resume, start over with --fresh (deletes it), or choose "
-                    "another --out"
+                    f"{path} holds a run already: continue with --resume, start over with --fresh (deletes it), or "
+                    "choose another --out"
                 )
             shutil.rmtree(path)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -62,14 +63,16 @@ class RunFolder:
 
     @staticmethod
     def open(path: Path) -> RunFolder:
-        """A run that is there.
+        """Open an existing run.
 
         Raises:
-            LuthierError: there is none, or a newer Luthier made it.
+            LuthierError: it does not exist, or a newer Luthier made it.
         """
         folder = RunFolder(path)
         if not folder.exists:
             raise LuthierError(f"{path} is not a run of Luthier: it has no run.json; `luthier tune` makes one")
+        if folder._old_model.exists() and not folder.model.exists():
+            folder._old_model.rename(folder.model)  # a kill came while one model took the place of another
         found = folder.load("run").get("format")
         if not isinstance(found, int) or found > FORMAT:
             raise LuthierError(f"{path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
@@ -83,15 +86,26 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a run is there."""
+        """Whether the folder holds a run."""
         return self._file("run").is_file()
+
+    def put_model(self, source: Path) -> None:
+        """Make a copy of that folder the run's model; at every moment the old or the new one is there."""
+        new = self.path / "model.new"
+        for leftover in (new, self._old_model):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.copytree(source, new)
+        if self.model.exists():
+            self.model.rename(self._old_model)
+        new.rename(self.model)
+        shutil.rmtree(self._old_model, ignore_errors=True)
 
     def has(self, part: str) -> bool:
         """Whether a part was written."""
         return self._file(part).is_file()
 
     def load(self, part: str) -> Any:
-        """A part's data.
+        """Return a part's data.
 
         Raises:
             LuthierError: it is missing or damaged.
@@ -119,7 +133,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def lines(self, part: str) -> list[Any]:
-        """The lines of a part that grows; one that a kill cut short is dropped."""
+        """Return the lines of a part that grows; one that a kill cut short is dropped."""
         if not self._lines(part).is_file():
             return []
         whole = []

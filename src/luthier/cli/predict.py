@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from ..errors import LuthierError
-from .console import output_console, plain_table, print_json
+from .console import output_console, plain_table, print_error, print_json
 from .folder import RunFolder
 
 _SHOWN = 20  # rows on a terminal
@@ -32,8 +34,10 @@ def predict(
     if not (run / "model.json").exists():
         folder = RunFolder.open(run).model
         if not folder.exists():
-            raise LuthierError(f"{run} has no model yet: go on with `luthier tune image --out {run} --resume`")
+            raise LuthierError(f"{run} has no model yet: continue with `luthier tune image --out {run} --resume`")
     model = load_model(folder)
+    if model.details.get("confirmed") is False:
+        _say_unconfirmed(run, model.details)
     names, images = model.load(source)
     labels, probabilities = model.predict(images)
     if out is not None:
@@ -62,3 +66,13 @@ def predict(
     console.print(table)
     if len(names) > _SHOWN:
         console.print(f"... and {len(names) - _SHOWN} more: --out FILE.csv or --json gives all", highlight=False)
+
+
+def _say_unconfirmed(run: Path, details: Mapping[str, Any]) -> None:
+    """Say on stderr that the model is one of an unfinished run."""
+    print_error(
+        f"this is the model of trial {details.get('trial')}, the best of the search in {run}; re-runs on fresh seeds "
+        f"have not confirmed it yet (luthier tune image --out {run} --resume)",
+        style="yellow",
+        label="note:",
+    )

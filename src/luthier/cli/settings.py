@@ -24,7 +24,7 @@ PRUNERS = ("median", "halving", "none")
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Options of `luthier tune image`, as recorded in the run."""
+    """Options of `luthier tune image`, as recorded in the run; `timeout` in seconds, for all its starts together."""
 
     data: str
     trials: int = 40
@@ -36,6 +36,7 @@ class ImageSettings:
     augment: str = "auto"
     top: int = 5
     seeds: int = 3
+    timeout: float | None = None
     limit: int | None = None
     size: tuple[int, int] | None = None
     task: str = "image"
@@ -50,10 +51,10 @@ class ImageSettings:
 
     @staticmethod
     def from_options(options: Mapping[str, Any]) -> ImageSettings:
-        """Settings of a new run; options that are None take their default.
+        """Return the settings of a new run; options that are None take their default.
 
         Raises:
-            WrongUsage: no data, or a choice that there is not.
+            WrongUsage: no data, or an unknown choice.
         """
         given = {name: value for name, value in options.items() if value is not None}
         if "data" not in given:
@@ -61,8 +62,14 @@ class ImageSettings:
         return ImageSettings(**given)
 
     @staticmethod
-    def recorded(data: Mapping[str, Any], options: Mapping[str, Any]) -> ImageSettings:
-        """Settings of a run that goes on; of the options, only --trials may differ from what was recorded.
+    def recorded(data: Mapping[str, Any], options: Mapping[str, Any], spent: float = 0.0) -> ImageSettings:
+        """Return the settings of a run that goes on.
+
+        Args:
+            data: what was recorded.
+            options: given now. Trials, timeout, top and seeds may differ from what was recorded; a timeout counts from
+                now, and without one, what is left of the recorded one holds.
+            spent: seconds that the run has taken so far.
 
         Raises:
             LuthierError: another one differs.
@@ -72,24 +79,28 @@ class ImageSettings:
         if values.get("size") is not None:
             values["size"] = tuple(values["size"])
         settings = ImageSettings(**values)
-        for name, value in options.items():
-            if value is not None and name != "trials" and value != getattr(settings, name):
+        given = {name: value for name, value in options.items() if value is not None}
+        changed = {name: given.pop(name) for name in ("trials", "timeout", "top", "seeds") if name in given}
+        if "timeout" in changed:
+            changed["timeout"] += spent
+        for name, value in given.items():
+            if value != getattr(settings, name):
                 raise LuthierError(
                     f"this run was made with --{name} {getattr(settings, name)}, not {value}: leave --{name} out to go "
                     "on, or choose another --out for a new run"
                 )
-        return replace(settings, trials=options.get("trials") or settings.trials)
+        return replace(settings, **changed)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """Return a JSON object."""
         return asdict(self)
 
     def make_sampler(self) -> Sampler:
-        """The sampler of that name."""
+        """Return the sampler of that name."""
         return SAMPLERS[self.sampler]()
 
     def make_pruner(self) -> Scheduler | None:
-        """The pruner of that name; both leave the first epochs alone, in which nothing can be told yet."""
+        """Return the pruner of that name; both leave the first epochs alone, which tell nothing yet."""
         if self.pruner == "none":
             return None
         if self.pruner == "halving":

@@ -10,7 +10,8 @@ from typing import Literal
 import typer
 
 from ..executors import Executor
-from .console import error_console, print_json
+from .budget import seconds_of
+from .console import Speaker, error_console, print_json, summary_console
 from .folder import RunFolder
 from .settings import PRUNERS, SAMPLERS, ImageSettings
 from .usage import WrongUsage
@@ -37,7 +38,7 @@ def image(
         None, help="The run's folder. Default: `runs/` and the name of the data.", rich_help_panel="What to learn"
     ),
     limit: int | None = typer.Option(
-        None, min=10, help="Learn from so many images only.", rich_help_panel="What to learn", show_default="all"
+        None, min=10, help="Use at most this many images.", rich_help_panel="What to learn", show_default="all"
     ),
     size: int | None = typer.Option(
         None,
@@ -50,7 +51,7 @@ def image(
         None, min=1, help="How many configurations to try.", rich_help_panel="The search", show_default="40"
     ),
     epochs: int | None = typer.Option(
-        None, min=1, help="Of one training, at most.", rich_help_panel="The search", show_default="25"
+        None, min=1, help="Maximum epochs per training.", rich_help_panel="The search", show_default="25"
     ),
     patience: int | None = typer.Option(
         None,
@@ -60,7 +61,17 @@ def image(
         show_default="10",
     ),
     sampler: str | None = typer.Option(
-        None, help=f"What proposes: {', '.join(SAMPLERS)}.", rich_help_panel="The search", show_default="auto"
+        None,
+        help=f"What proposes configurations: {', '.join(SAMPLERS)}.",
+        rich_help_panel="The search",
+        show_default="auto",
+    ),
+    timeout: str | None = typer.Option(
+        None,
+        help="Time for everything, re-runs and the final test included: 2h, 30min, 90s, 1h30m, or seconds. A run "
+        "that is resumed has what is left of it, or the time of a new --timeout, from then on.",
+        rich_help_panel="The search",
+        show_default="none",
     ),
     pruner: str | None = typer.Option(
         None,
@@ -70,7 +81,7 @@ def image(
     ),
     augment: str | None = typer.Option(
         None,
-        help="What changes images are searched: auto (rotation, shift, zoom; flips where there is colour), all, none.",
+        help="Which augmentations to search: auto (rotation and shift, plus flips for colour images), all, or none.",
         rich_help_panel="The search",
         show_default="auto",
     ),
@@ -81,30 +92,42 @@ def image(
         1,
         "--jobs",
         "-j",
-        help="Trainings at a time, each in a process; -1 for one per core. With --on, 1 and -1 are what it holds.",
+        help="Trainings at a time, each in a process; -1 for one per core. With --on, 1 and -1 mean as many as the "
+        "cluster can run.",
         rich_help_panel="The search",
     ),
     on: Literal["ray", "dask"] | None = typer.Option(
         None, help="A cluster for the search: `ray` or `dask`.", rich_help_panel="The search", show_default="no"
     ),
     address: str | None = typer.Option(
-        None, help="Of the cluster.", rich_help_panel="The search", show_default="a local one starts and ends"
+        None, help="Address of the cluster.", rich_help_panel="The search", show_default="a local one starts and ends"
     ),
     top: int | None = typer.Option(
-        None, min=1, help="How many of the best are run again.", rich_help_panel="The choice", show_default="5"
+        None,
+        min=1,
+        help="How many of the best trials to re-run, at most.",
+        rich_help_panel="The choice",
+        show_default="5",
     ),
     seeds: int | None = typer.Option(
-        None, min=1, help="On how many fresh seeds.", rich_help_panel="The choice", show_default="3"
+        None,
+        min=1,
+        help="How many fresh seeds to re-run them on, at most.",
+        rich_help_panel="The choice",
+        show_default="3",
     ),
-    resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out, where it was."),
-    fresh: bool = typer.Option(False, "--fresh", help="Delete a run that is in --out, and start over."),
-    json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+    resume: bool = typer.Option(False, "--resume", help="Continue the run in --out where it stopped."),
+    fresh: bool = typer.Option(False, "--fresh", help="Delete the run in --out and start over."),
+    json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout, and the summary on stderr."),
 ) -> None:
-    """Tune an image classifier, in nine steps that are said as they are done.
+    """Tune an image classifier in nine steps, each reported as it completes.
 
     The data is split into training, validation and a **sealed test set**, which is looked at once, at the end, to
     judge the winner against the baseline. Nothing that is finished is lost: after Ctrl-C or a kill, the same command
-    with `--resume` goes on where it was.
+    with `--resume` continues where it stopped; `--trials`, `--timeout`, `--top` and `--seeds` may then differ. From the
+    baseline on, the best model so far is in the run's folder.
+
+    Progress goes to stderr, the final summary to stdout.
 
     Examples:
 
@@ -112,14 +135,17 @@ def image(
 
     - `luthier tune image --data photos/ --size 64 --trials 60 --out runs/photos`
 
+    - `luthier tune image --data photos/ --timeout 2h`
+
     - `luthier tune image --out runs/photos --resume --trials 100`
     """
+    from .verdict import summarize
     from .workflow import tune_image
 
     if resume and fresh:
-        raise WrongUsage("--resume goes on with a run, --fresh deletes it: give one of them")
+        raise WrongUsage("--resume continues a run, --fresh deletes it: give one of them")
     if jobs == 0 or jobs < -1:
-        raise WrongUsage(f"--jobs {jobs}: give how many trainings run at a time, or -1 for one per core")
+        raise WrongUsage(f"--jobs {jobs}: give the number of trainings at a time, or -1 for one per core")
     if address is not None and on is None:
         raise WrongUsage(f"--address {address}: say what runs there with --on ray or --on dask")
     executor = None if on is None else _cluster(on, address, jobs)  # first: its library may not be there
@@ -134,6 +160,7 @@ def image(
         "augment": augment,
         "top": top,
         "seeds": seeds,
+        "timeout": None if timeout is None else seconds_of(timeout),
         "limit": limit,
         "size": None if size is None else (size, size),
     }
@@ -143,23 +170,31 @@ def image(
         out = Path("runs") / (Path(data).stem or "image")
     if resume:
         folder = RunFolder.open(out)
-        settings = ImageSettings.recorded(folder.load("run"), options)
+        spent = folder.load("cost")["seconds"] if folder.has("cost") else 0.0
+        settings = ImageSettings.recorded(folder.load("run"), options, spent)
+        folder.save("run", {**folder.load("run"), **settings.to_json()})
     else:
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
     try:
         with redirect_stdout(sys.stderr):  # stdout is for the result: what workers print, Ray prints here
-            summary = tune_image(folder, settings, jobs, executor)
+            result = tune_image(folder, settings, jobs, executor)
     except KeyboardInterrupt:
-        error_console().print(
-            f"\n[bold]Interrupted.[/] Nothing that was finished is lost. Go on with\n"
-            f"  luthier tune image --out {out} --resume",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say_interrupted(folder)
         raise typer.Exit(130) from None
+    summarize(Speaker(console=error_console() if json else summary_console()), result)
     if json:
-        print_json(summary)
+        print_json(result)
+
+
+def _say_interrupted(folder: RunFolder) -> None:
+    say = Speaker()
+    say.line("")
+    say.line("Interrupted. Nothing that was finished is lost. Continue with", style="bold")
+    say.place("", f"luthier tune image --out {folder.path} --resume")
+    if folder.model.exists():
+        say.line("The best model so far can be used already:")
+        say.place("", f"luthier predict {folder.path} --input images.npz")
 
 
 def _cluster(name: Literal["ray", "dask"], address: str | None, jobs: int) -> Executor:

@@ -3,18 +3,18 @@
 The rule is successive elimination with paired differences against the leader, as in Hoeffding races (Maron and Moore
 1994) and in F-Race (Birattari et al. 2002), with Student's t in place of Hoeffding's bound and of Friedman's test:
 
-1. The *reference* runs first, on two seeds: the trial with the best value, and the default configuration.
+1. The *reference* runs first, on two seeds: the trial with the best value, and the default configuration if asked for.
 2. Every other configuration whose value in the search lies too far behind the leader of these is not run again, and
    one whose first re-run does leaves. "Too far" is a one-sided t-test of a single new value against the leader's mean;
    the scatter is that of the reference, its values in the search among them. A search's best values are lucky, so this
    errs towards running too many again.
-3. After each further seed, whoever is too far behind the leader on the same seeds leaves: a one-sided t-test of the
+3. After each further seed, those too far behind the leader on the same seeds leave: a one-sided t-test of the
    mean paired difference, with the residual scatter of configurations × seeds, as in a randomised block design.
 4. The others go on to the last seed; the leader does even when it is alone, as its interval is part of the answer.
 
-Each of these cuts has the level `LEVEL`, divided by the comparisons in it (Bonferroni): with three seeds, the
+Each of these cuts has the level `LEVEL`, divided by the number of comparisons in it (Bonferroni): with three seeds, the
 configuration that is truly best is dropped with a probability of at most 3 %, if the scatter is normal and about the
-same for all. Where the values show no scatter at all, nobody leaves.
+same for all. Where the values show no scatter at all, none leaves.
 
 What this does to the statistics: configurations that stay to the end have all seeds, so their means, intervals and
 paired tests are those of a fixed design, up to the small selection that any choice among them brings. The mean of one
@@ -35,7 +35,7 @@ from .candidate import Candidate, Confirmation, Run
 from .intervals import EVERYWHERE, Bounds
 
 LEVEL = 0.01  # of one cut, over all comparisons in it
-_FIRST = 2  # seeds of the reference before anybody else runs: one shows no scatter
+_FIRST = 2  # seeds of the reference before any other entry runs: one shows no scatter
 
 Number: TypeAlias = int | None  # of a trial; None for the default configuration
 Values: TypeAlias = Mapping[Number, Mapping[int, float]]  # losses by number and seed
@@ -65,15 +65,23 @@ class Plan:
         return tuple(number for number, _, _ in self.entries)
 
     def pending(self, done: Iterable[Run] = ()) -> list[tuple[Number, int, Configuration]]:
-        """Number, seed and stored parameters of the runs to make next; make them all, in any order, then ask again.
+        """Return number, seed and stored parameters of the runs to make next; make them all, in any order, then ask again.
 
         Empty when the race is over.
         """
         params = {number: configuration for number, configuration, _ in self.entries}
         return [(number, seed, params[number]) for number, seed in _standing(self, done).todo]
 
+    def remaining(self, done: Iterable[Run] = ()) -> tuple[tuple[Number, int], ...]:
+        """Return number and seed of all runs that may still come, if no other leaves."""
+        done = list(done)
+        finished = {(run.number, run.seed) for run in done}
+        left = _standing(self, done).left
+        pairs = ((number, seed) for seed in self.seeds for number in self.numbers if number not in left)
+        return tuple(pair for pair in pairs if pair not in finished)
+
     def confirmation(self, done: Iterable[Run]) -> Confirmation:
-        """What the runs so far come to."""
+        """Return what the runs so far come to."""
         done = list(done)
         runs = {(run.number, run.seed): run for run in done}
         state = _standing(self, done)
@@ -88,18 +96,18 @@ class Plan:
 
 
 def largest_cost(plan: Plan, costs: Mapping[Number, float]) -> float:
-    """What a plan costs if nobody leaves the race, in the unit of the costs of one run of each entry."""
+    """Return what a plan costs if none leaves the race, in the unit of the costs of one run of each entry."""
     return len(plan.seeds) * sum(costs[number] for number in plan.numbers)
 
 
 def within(plan: Plan, costs: Mapping[Number, float], budget: float) -> Plan:
-    """The part of a plan that costs at most `budget`, even if nobody leaves the race.
+    """Return the part of a plan that costs at most `budget`, even if none leaves the race.
 
     Entries give way before seeds do: the reference keeps as many of the seeds as it can pay for, at least one, and
     others join in the order of the plan where they fit.
 
     Args:
-        plan: of whom to run again.
+        plan: what to run again.
         costs: of one run of each entry, in any unit.
         budget: in the same unit.
     """
@@ -116,7 +124,7 @@ def within(plan: Plan, costs: Mapping[Number, float], budget: float) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where a race is: what runs next, and why whoever left did."""
+    """Where a race is: what runs next, and why those that left did."""
 
     todo: Sequence[tuple[Number, int]]
     left: Mapping[Number, str]
@@ -133,7 +141,7 @@ def _standing(plan: Plan, done: Iterable[Run]) -> _Standing:
     if not plan.reference:
         return _Standing(_missing(values, plan.numbers, plan.seeds), left)
     sound = [n for n in (*plan.reference, *plan.numbers) if n not in left]
-    sound = list(dict.fromkeys(sound))  # what failed counts as never run: it sends nobody home
+    sound = list(dict.fromkeys(sound))  # a failed one counts as never run: it eliminates no other
     racers, others = sound[: len(plan.reference)], sound[len(plan.reference) :]
     first = plan.seeds[:_FIRST]
     if todo := _missing(values, racers, first):
@@ -163,7 +171,7 @@ def _missing(values: Values, numbers: Sequence[Number], seeds: Sequence[int]) ->
 
 
 def _single_values_behind(shown: Mapping[Number, float], groups: Sequence[Sequence[float]], runs: int) -> set[Number]:
-    """Whose single value lies too far above the best mean of the reference; its last `runs` values are re-runs."""
+    """Return whose single value lies too far above the best mean of the reference; its last `runs` values are re-runs."""
     if not groups:
         return set()
     best = min(float(np.mean(group[-runs:])) for group in groups)
@@ -175,7 +183,7 @@ def _single_values_behind(shown: Mapping[Number, float], groups: Sequence[Sequen
 
 
 def _means_behind(rows: Mapping[Number, Sequence[float]]) -> set[Number]:
-    """Whose mean lies too far above the best one; rows are configurations, columns the same seeds."""
+    """Return whose mean lies too far above the best one; rows are configurations, columns the same seeds."""
     x = np.array(list(rows.values()))  # (m, k)
     m, k = x.shape
     means = x.mean(axis=1)  # (m,)
@@ -188,7 +196,7 @@ def _means_behind(rows: Mapping[Number, Sequence[float]]) -> set[Number]:
 
 
 def _behind(gaps: Mapping[Number, float], variance: float, degrees: int) -> set[Number]:
-    """Whose gap is more than chance explains, with Bonferroni's correction over all of them."""
+    """Return whose gap is more than chance explains, with Bonferroni's correction over all of them."""
     scale = max((abs(gap) for gap in gaps.values() if math.isfinite(gap)), default=0.0)
     if not gaps or degrees < 1 or math.sqrt(variance) <= 1e-9 * scale:  # without scatter nothing can be told
         return set()

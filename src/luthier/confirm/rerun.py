@@ -76,8 +76,7 @@ def plan_reruns(
             known = (t.values[0] for t in trials if t.values and _key(t.params) == _key(default))
             entries.append((None, default, next(known, math.nan)))
         first.append(among[0] if among else None)
-    first += [number for number, _, _ in entries]
-    reference = tuple(dict.fromkeys(first))[:2] if race else ()
+    reference = tuple(dict.fromkeys(first)) if race else ()
     return Plan(history.directions[0], chosen, tuple(entries), reference, bounds)
 
 

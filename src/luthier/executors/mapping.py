@@ -12,7 +12,10 @@ from .processes import thread_environment
 
 
 def parallel_map(
-    function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], n_jobs: int
+    function: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    n_jobs: int,
+    more: Callable[[], Sequence[tuple[Any, ...]]] = tuple,
 ) -> Iterator[tuple[int, Any]]:
     """Call `function(*arguments[i])` for all i.
 
@@ -20,6 +23,7 @@ def parallel_map(
         function: anything that cloudpickle can send; what it raises is raised here.
         arguments: one tuple for each call.
         n_jobs: worker processes; 1 calls it in this process.
+        more: asked for further arguments, of the next i, when all calls so far have ended, until it has none.
 
     Yields:
         i and the result, in the order in which calls end.
@@ -27,22 +31,30 @@ def parallel_map(
     Raises:
         LuthierError: a worker process died.
     """
-    if n_jobs == 1 or len(arguments) <= 1:
-        for i, args in enumerate(arguments):
-            yield i, function(*args)
+    if n_jobs == 1 or not arguments:
+        done = 0
+        while arguments:
+            for i, args in enumerate(arguments, done):
+                yield i, function(*args)
+            done += len(arguments)
+            arguments = more()
         return
     from concurrent.futures import as_completed
 
     from loky import ProcessPoolExecutor
     from loky.process_executor import BrokenProcessPool
 
-    workers = min(n_jobs, len(arguments))
+    workers = n_jobs if more is not tuple else min(n_jobs, len(arguments))
     pool = ProcessPoolExecutor(workers, initializer=ignore_ctrl_c, env=thread_environment(workers, os.environ))
     finished = False
     try:
-        index = {pool.submit(function, *args): i for i, args in enumerate(arguments)}
-        for future in as_completed(index):
-            yield index[future], future.result()
+        done = 0
+        while arguments:
+            index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
+            for future in as_completed(index):
+                yield index[future], future.result()
+            done += len(arguments)
+            arguments = more()
         finished = True
     except BrokenProcessPool as error:
         raise LuthierError(f"a worker process died (out of memory?): {error}; try fewer processes") from error

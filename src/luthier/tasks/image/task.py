@@ -240,7 +240,11 @@ class ImageTask:
         _forget(checkpoint)
         if pruned:
             raise TrialPruned(f"trial {trial.number} was pruned after epoch {len(result.epochs)}")
+        self.on_complete(trial.number, trained)
         return trained.accuracy
+
+    def on_complete(self, number: int, trained: Trained) -> None:
+        """Called with every trial of `objective` that was not pruned, where it was trained; for subclasses."""
 
     def check(self, *models: nn.Module, reason: str = "final check", again: bool = False) -> NDArray[np.bool_]:
         """Which examples of the sealed test set each model classifies rightly: (models, n).

@@ -1,0 +1,146 @@
+"""The progress bar of a stage: what is done, the epochs of what runs, and how long it takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.live import Live
+from rich.text import Text
+
+from ..trial import TrialRecord, TrialState
+from .budget import remaining
+from .console import error_console
+
+_BAR = 24  # cells
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a bar shows.
+
+    Attributes:
+        what: that is counted, such as "trials".
+        done, total: how many.
+        status: the rest in words.
+        left: seconds until the end; None at the end, and before anything is known.
+    """
+
+    what: str
+    done: int
+    total: int
+    status: str
+    left: float | None
+
+
+def bar_lines(shown: Shown, elapsed: float, width: int) -> list[str]:
+    """Return the bar as lines that fit into a terminal of this width.
+
+    >>> bar_lines(Shown("trials", 2, 8, "best 0.79", 61.0), 30.0, 80)
+    ['trials ━━━━━━────────────────── 2/8  0:00:30, about 0:01:01 left  best 0.79']
+    """
+    filled = _BAR * shown.done // max(shown.total, 1)
+    picture = "━" * filled + "─" * (_BAR - filled)
+    times = clock_text(elapsed) + (f", about {clock_text(shown.left)} left" if shown.left is not None else "")
+    counts = f"{shown.done}/{shown.total}"
+    one = f"{shown.what} {picture} {counts}  {times}  {shown.status}".rstrip()
+    if cell_len(one) <= width:
+        return [one]
+    first = f"{shown.what} {picture} {counts}  {times}"
+    if cell_len(first) > width:
+        first = f"{shown.what} {counts}  {times}"
+    return [_cut(line, width) for line in (first, f"  {shown.status}") if line.strip()]
+
+
+def clock_text(seconds: float) -> str:
+    """Return seconds as hours, minutes and seconds.
+
+    >>> clock_text(3725.2)
+    '1:02:05'
+    """
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def search_shown(
+    records: Sequence[TrialRecord], now: float, trials: int, epochs: int, jobs: int, what: str = "trials"
+) -> Shown:
+    """Return what the bar of a search shows.
+
+    Args:
+        records: all trials; the study's value is to be maximised.
+        now: seconds since 1970.
+        trials: how many there will be.
+        epochs: of a whole training.
+        jobs: trainings at a time.
+        what: the word for them.
+    """
+    finished = [r for r in records if r.state.is_finished]
+    running = [r for r in records if r.state is TrialState.RUNNING]
+    done = [r.reports[-1][0] if r.reports else 0 for r in running]
+    parts = []
+    if running:
+        parts.append(f"{len(running)} running: epoch {', '.join(map(str, done))} of {epochs}")
+    for state, word in ((TrialState.PRUNED, "pruned"), (TrialState.FAIL, "failed")):
+        if count := sum(r.state is state for r in finished):
+            parts.append(f"{count} {word}")
+    values = [r.values[0] for r in finished if r.state is TrialState.COMPLETE and r.values]
+    if values:
+        parts.append(f"best {max(values):.4g}")
+    left = remaining(
+        [r.seconds for r in finished if r.seconds is not None],
+        [(max(0.0, now - (r.started or now)), d) for r, d in zip(running, done, strict=True)],
+        trials,
+        epochs,
+        max(jobs, len(running)),  # a cluster may run more than was asked for
+    )
+    untold = len(finished) >= trials or not (finished or any(done))  # before the first epoch, nothing is known
+    return Shown(what, len(finished), trials, ", ".join(parts), None if untold else left)
+
+
+@contextmanager
+def live_bar(look: Callable[[], Shown]) -> Iterator[None]:
+    """Draw a bar on stderr until the block ends; where there is no terminal, only its last state is printed.
+
+    Args:
+        look: asked for what to show, about once a second, in a thread of its own.
+    """
+    console, begun = error_console(), time.monotonic()
+    latest = look()
+
+    def drawn() -> Text:
+        return Text("\n".join(bar_lines(latest, time.monotonic() - begun, console.width)), no_wrap=True)
+
+    def refresh() -> None:
+        nonlocal latest
+        try:
+            latest = look()
+        except Exception as error:  # what keeps a bar from looking ends the run where the run meets it itself
+            logging.getLogger("luthier").debug("the bar cannot be drawn anew: %s", error)
+
+    def follow() -> None:
+        while not ended.wait(1.0):
+            refresh()
+
+    ended = threading.Event()
+    # drawing must not ask the study: what holds its lock may wait for the terminal
+    follower = threading.Thread(target=follow, name="luthier-bar", daemon=True)
+    with ExitStack() as after, Live(get_renderable=drawn, console=console, refresh_per_second=4):
+        if not console.is_terminal:
+            after.callback(console.print)  # where there is no terminal, rich ends the bar without a new line
+        follower.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            follower.join()
+            refresh()
+
+
+def _cut(line: str, width: int) -> str:
+    return line if cell_len(line) <= width else set_cell_size(line, max(width - 1, 1)) + "…"

@@ -1,0 +1,245 @@
+"""Step 8: the most promising trials run again on fresh seeds, one seed at a time, and one of them is chosen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..confirm import (
+    Candidate,
+    Confirmation,
+    Plan,
+    Run,
+    choose,
+    largest_cost,
+    plan_reruns,
+    timed_run,
+    validation_optimism,
+    within,
+)
+from ..errors import DataError
+from ..executors.mapping import parallel_map
+from .bar import Shown, live_bar
+from .budget import rerun_seconds
+from .console import duration, plain_table
+from .folder import RunFolder
+from .keep import KeepingTask, save_trained, trained_again
+from .walk import BOUNDS, Walk
+from .work import work_of_image, work_of_trials
+
+# Of the search's arithmetic, what re-runs may take: arithmetic predicts seconds only roughly, and in seconds too they
+# are not to cost more than the search.
+_MOST_WORK = 0.8
+_PACKED = 0.8  # of the time of all processes, what trainings of unequal length fill
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What is chosen.
+
+    Attributes:
+        name, number, params: the configuration; number None is the default one.
+        mean: over the re-runs; None where it was not run again.
+        model, baseline: folders of its model and the baseline's.
+        confirmation: the re-runs, if any.
+    """
+
+    name: str
+    number: int | None
+    params: Mapping[str, Any]
+    mean: float | None
+    model: Path
+    baseline: Path
+    confirmation: Confirmation | None
+
+
+def choose_winner(walk: Walk) -> Winner:
+    """Run the best again on fresh seeds, as far as the time allows, and choose."""
+    say, study, settings, folder = walk.say, walk.study, walk.settings, walk.folder
+    say.step("Choice")
+    best = trained_again(folder, walk.task, study, study.best_trial)
+    if not folder.model.exists():
+        folder.put_model(best)
+    runs = [Run.from_json(line) for line in folder.lines("reruns")]
+    wanted = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=BOUNDS)
+    plan = cheap = within(wanted, *_work(walk, wanted))
+    costs = _seconds(walk, plan, runs)
+    fits = True
+    if plan.pending(runs) and not math.isinf(walk.clock.left):
+        spent = sum(run.seconds for run in runs if run.number in costs and run.seed in plan.seeds)
+        room = spent + _PACKED * walk.jobs * walk.clock.for_training
+        plan = within(plan, costs, room)
+        fits = largest_cost(plan, costs) <= room
+    if fits:
+        limit = "the time that is left" if plan != cheap else "what the search cost" if plan != wanted else None
+        _say_plan(walk, plan, costs, runs)
+        if limit is not None:
+            asked = f"{len(wanted.entries)} configurations on {len(wanted.seeds)} seeds"
+            say.fact("limited", f"to fit into {limit}, where {asked} might not", keep=False)
+        _run(walk, plan, costs, runs)
+    confirmation = plan.confirmation(runs)
+    try:
+        chosen = choose(confirmation)
+    except DataError:
+        if any(candidate.runs for candidate in confirmation.candidates):
+            raise
+        say.line("The re-runs do not fit into the time that is left: nothing is confirmed.", style="yellow")
+        record = study.best_trial
+        baseline = trained_again(folder, walk.task, study, study.trials[0])
+        return Winner(f"trial {record.number}", record.number, record.params, None, best, baseline, None)
+    _say_choice(walk, confirmation, chosen.best, chosen.cheapest)
+    folder.save("confirmation", confirmation.to_json())
+    default = next(c for c in confirmation.candidates if _is_baseline(c, walk))
+    return Winner(
+        chosen.best.name,
+        chosen.best.number,
+        chosen.best.params,
+        chosen.best.mean,
+        _model_folder(folder, chosen.best.number),
+        _model_folder(folder, default.number),
+        confirmation,
+    )
+
+
+def _work(walk: Walk, plan: Plan) -> tuple[dict[int | None, float], float]:
+    """The arithmetic of one run of each entry, and how much all may take."""
+    trials = [t for t in walk.study.trials if t.state.is_finished]
+    work = work_of_trials(walk.task, walk.study, trials)
+    each = {
+        number: work.get(0 if number is None else number)
+        or walk.settings.epochs * work_of_image(walk.task, walk.study.space.restore(params))
+        for number, params, _ in plan.entries
+    }
+    return each, _MOST_WORK * sum(work.values())
+
+
+def _seconds(walk: Walk, plan: Plan, runs: Sequence[Run]) -> dict[int | None, float]:
+    """What one run of each entry takes: as its re-runs did, else as its trial did."""
+    known = {t.number: t.seconds or 0.0 for t in walk.study.trials}
+    own = {n: [run.seconds for run in runs if run.number == n] for n in plan.numbers}
+    return {n: sum(own[n]) / len(own[n]) if own[n] else known[0 if n is None else n] for n in plan.numbers}
+
+
+def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: Sequence[Run]) -> None:
+    say, seeds = walk.say, len(plan.seeds)
+    trials = sum(not _is_default(walk, params) for _, params, _ in plan.entries)
+    what = "trial" if trials == 1 else f"{trials} trials"
+    who = f"the most promising {what} and the baseline" if trials else "the baseline"
+    each = f"on {seeds} fresh seeds" if seeds > 1 else "on one fresh seed"
+    if seeds > 1 and trials:
+        each += ", one by one; what cannot win any more leaves"
+    say.fact("re-run", f"{who} {each}", keep=False)
+    left = plan.remaining(runs)
+    if left:
+        most = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
+        one = "1 training" if len(left) == 1 else f"{len(left)} trainings"
+        say.fact("cost", f"at most {one}, about {duration(round(most))}", keep=False)
+
+
+def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[Run]) -> None:
+    """Run round after round, until the race or the time is over; `runs` grows."""
+    clock, folder = walk.clock, walk.folder
+    lean = replace(walk.task, checkpoints=None, models=None)
+    ended = False
+    last = time.monotonic()
+
+    def round_() -> list[tuple[Any, ...]]:
+        todo = [] if ended else plan.pending(runs)
+        if rerun_seconds([costs[number] for number, _, _ in todo], walk.jobs) > clock.for_training:
+            return []
+        until = math.inf if math.isinf(clock.left) else time.time() + clock.for_training
+        first = plan.seeds[0]
+        return [
+            (n, seed, walk.study.space.restore(p), _model_folder(folder, n) if seed == first else None, until)
+            for n, seed, p in todo
+        ]
+
+    def look() -> Shown:
+        left = plan.remaining(runs)
+        seconds = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
+        done = sum(run.number in costs and run.seed in plan.seeds for run in runs)
+        status = f"{len(plan.entries) - len(_gone(plan, runs))} of {len(plan.entries)} in the race"
+        eta = max(0.0, seconds - (time.monotonic() - last)) if left and not ended else None
+        return Shown("re-runs", done, done + len(left), status, eta)
+
+    calls = round_()
+    if not calls:
+        return
+    with live_bar(look):
+        for _, run in parallel_map(partial(_run_again, lean), calls, walk.jobs, round_):
+            if run is None:
+                ended = True
+                continue
+            folder.append("reruns", run.to_json())
+            runs.append(run)
+            last = time.monotonic()
+            walk.note_cost()
+
+
+def _gone(plan: Plan, runs: Sequence[Run]) -> list[int | None]:
+    left = {number for number, _ in plan.remaining(runs)}
+    done = {n for n in plan.numbers if sum(r.number == n and r.seed in plan.seeds for r in runs) >= len(plan.seeds)}
+    return [n for n in plan.numbers if n not in left and n not in done]
+
+
+def _run_again(
+    task: KeepingTask, number: int | None, seed: int, params: dict[str, Any], keep: Path | None, until: float
+) -> Run | None:
+    """One re-run, in whatever process; its model is kept where asked. None where the time was over before its end."""
+    late = False
+
+    def on_epoch(_: object) -> bool:
+        nonlocal late
+        late = time.time() >= until
+        return late
+
+    def evaluate(params: dict[str, Any], seed: int) -> float:
+        trained = task.train(params, seed, on_epoch)
+        if keep is not None and not late:
+            save_trained(task, keep, trained, number, confirmed=True)
+        return trained.accuracy
+
+    run = timed_run(number, seed, params, evaluate)
+    return None if late else run
+
+
+def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapest: Candidate) -> None:
+    say = walk.say
+    table = plain_table(
+        "configuration", "search", "mean", "95 % interval", "runs", "", numbers=("search", "mean", "runs")
+    )
+    for candidate in confirmation.candidates:
+        interval = candidate.interval
+        mark = "chosen" if candidate is best else "cheapest as good" if candidate is cheapest else candidate.left
+        table.add_row(
+            "baseline" if _is_baseline(candidate, walk) else candidate.name,
+            f"{candidate.search_value:.4f}",
+            f"{candidate.mean:.4f}" if candidate.runs else "",
+            f"{interval.low:.4f} to {interval.high:.4f}" if interval.is_known else candidate.scatter,
+            str(len(candidate.runs)),
+            mark,
+        )
+    say.table(table)
+    seeds = f"{len(best.runs)} fresh seed{'s' if len(best.runs) > 1 else ''}"
+    say.fact("chosen", f"{best.name}: mean {best.mean:.4f} on {seeds}", keep=False)
+    try:
+        say.line(validation_optimism(confirmation).text)
+    except DataError as error:
+        say.line(f"{error}.")
+
+
+def _model_folder(folder: RunFolder, number: int | None) -> Path:
+    return folder.candidates / ("default" if number is None else f"trial-{number}")
+
+
+def _is_default(walk: Walk, params: Mapping[str, Any]) -> bool:
+    return dict(params) == dict(walk.study.trials[0].params)
+
+
+def _is_baseline(candidate: Candidate, walk: Walk) -> bool:
+    return candidate.number in (None, 0) and _is_default(walk, candidate.params)
