@@ -65,9 +65,9 @@ class Plan:
         return tuple(number for number, _, _ in self.entries)
 
     def pending(self, done: Iterable[Run] = ()) -> list[tuple[Number, int, Configuration]]:
-        """Return number, seed and stored parameters of the runs to make next; make them all, in any order, then ask again.
+        """Return number, seed and stored parameters of the runs to make next.
 
-        Empty when the race is over.
+        Make them all, in any order, then ask again; there are none when the race is over.
         """
         params = {number: configuration for number, configuration, _ in self.entries}
         return [(number, seed, params[number]) for number, seed in _standing(self, done).todo]
@@ -171,7 +171,7 @@ def _missing(values: Values, numbers: Sequence[Number], seeds: Sequence[int]) ->
 
 
 def _single_values_behind(shown: Mapping[Number, float], groups: Sequence[Sequence[float]], runs: int) -> set[Number]:
-    """Return whose single value lies too far above the best mean of the reference; its last `runs` values are re-runs."""
+    """Return whose single value lies too far above the reference's best mean, that of its last `runs` values."""
     if not groups:
         return set()
     best = min(float(np.mean(group[-runs:])) for group in groups)
