@@ -41,6 +41,7 @@ class Shown:
 def bar_lines(shown: Shown, elapsed: float, width: int) -> list[str]:
     """Return the bar as lines that fit into a terminal of this width.
 
+    >>> from luthier.cli.bar import Shown, bar_lines
     >>> bar_lines(Shown("trials", 2, 8, "best 0.79", 61.0), 30.0, 80)
     ['trials ━━━━━━────────────────── 2/8  0:00:30, about 0:01:01 left  best 0.79']
     """
@@ -60,6 +61,7 @@ def bar_lines(shown: Shown, elapsed: float, width: int) -> list[str]:
 def clock_text(seconds: float) -> str:
     """Return seconds as hours, minutes and seconds.
 
+    >>> from luthier.cli.bar import clock_text
     >>> clock_text(3725.2)
     '1:02:05'
     """

@@ -20,6 +20,7 @@ _SHARE_OF_EPOCHS = {"median": 0.65, "halving": 0.5, "none": 1.0}
 def seconds_of(text: str) -> float:
     """Return the seconds that a text such as 2h, 30min, 90s, 1h30m or 600 stands for.
 
+    >>> from luthier.cli.budget import seconds_of
     >>> seconds_of("1h30m")
     5400.0
 

@@ -63,6 +63,7 @@ def number_from_json(x: float | None) -> float:
 def t_interval(values: ArrayLike, level: float = 0.95, *, bounds: Bounds = EVERYWHERE) -> Interval:
     """Return Student's interval of a mean: right for a few seeds of about normal scatter.
 
+    >>> from luthier.confirm import t_interval
     >>> t_interval([0.97, 0.99, 1.0], bounds=(0, 1)).high
     1.0
 
@@ -84,7 +85,7 @@ def t_interval(values: ArrayLike, level: float = 0.95, *, bounds: Bounds = EVERY
     from scipy.special import stdtrit
 
     half = float(stdtrit(len(x) - 1, 0.5 + level / 2)) * standard_error(x)
-    return Interval(mean, max(mean - half, bounds[0]), min(mean + half, bounds[1]), level)
+    return Interval(mean, max(mean - half, float(bounds[0])), min(mean + half, float(bounds[1])), level)
 
 
 def standard_error(values: ArrayLike) -> float:

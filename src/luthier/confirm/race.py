@@ -96,12 +96,23 @@ class Plan:
 
 
 def largest_cost(plan: Plan, costs: Mapping[Number, float]) -> float:
-    """Return what a plan costs if none leaves the race, in the unit of the costs of one run of each entry."""
+    """Return what a plan costs if none leaves the race, in the unit of the costs of one run of each entry.
+
+    >>> from luthier.confirm import Plan, largest_cost
+    >>> plan = Plan("maximize", (1, 2, 3), ((4, {"x": 0.1}, 0.98), (7, {"x": 0.2}, 0.97)), reference=(4,))
+    >>> largest_cost(plan, {4: 10.0, 7: 20.0})
+    90.0
+    """
     return len(plan.seeds) * sum(costs[number] for number in plan.numbers)
 
 
 def within(plan: Plan, costs: Mapping[Number, float], budget: float) -> Plan:
     """Return the part of a plan that costs at most `budget`, even if none leaves the race.
+
+    >>> from luthier.confirm import Plan, within
+    >>> plan = Plan("maximize", (1, 2, 3), ((4, {"x": 0.1}, 0.98), (7, {"x": 0.2}, 0.97)), reference=(4,))
+    >>> within(plan, {4: 10.0, 7: 20.0}, budget=50.0).numbers
+    (4,)
 
     Entries give way before seeds do: the reference keeps as many of the seeds as it can pay for, at least one, and
     others join in the order of the plan where they fit.

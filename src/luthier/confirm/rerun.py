@@ -100,11 +100,14 @@ def rerun(
     further ones: `luthier.confirm.race` states the rule and what it does to the statistics.
 
     >>> import luthier as lt
-    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, sampler=lt.samplers.RandomSampler(), seed=0)
+    >>> from luthier.confirm import rerun
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, seed=0)
     >>> study.optimize(lambda trial: trial.params["x"], n_trials=5)
     >>> confirmation = rerun(study.history, lambda params, seed: params["x"] + 1e-3 * (seed % 2), top=2, seeds=2)
     >>> [len(candidate.runs) for candidate in confirmation.candidates]
-    [2, 2]
+    [2, 0]
+
+    The second candidate is too far behind the first to be run again.
 
     What raises in `evaluate` or `on_result` ends the re-run; pass the runs that `on_result` saw as `done` to go on
     where it ended. To spread the runs over processes, take them from `plan_reruns`.
