@@ -24,13 +24,14 @@ from ..confirm import (
 )
 from ..errors import DataError
 from ..executors.mapping import parallel_map
+from ..tasks.image.work import operations_per_image
+from ..types import Configuration
 from .bar import Shown, live_bar
 from .budget import rerun_seconds
 from .console import duration, plain_table
 from .folder import RunFolder
 from .keep import KeepingTask, save_trained, trained_again
 from .walk import BOUNDS, Walk
-from .work import work_of_image, work_of_trials
 
 # Of the search's arithmetic, what re-runs may take: arithmetic predicts seconds only roughly, and in seconds too they
 # are not to cost more than the search.
@@ -108,11 +109,15 @@ def choose_winner(walk: Walk) -> Winner:
 
 def _work(walk: Walk, plan: Plan) -> tuple[dict[int | None, float], float]:
     """The arithmetic of one run of each entry, and how much all may take."""
-    trials = [t for t in walk.study.trials if t.state.is_finished]
-    work = work_of_trials(walk.task, walk.study, trials)
+    prepared = walk.task.prepared
+
+    def per_epoch(params: Configuration) -> float:
+        return operations_per_image(prepared.shape, len(prepared.classes), walk.study.space.restore(params))
+
+    trials = [t for t in walk.study.trials if t.state.is_finished and t.reports]
+    work = {t.number: len(t.reports) * per_epoch(dict(t.params)) for t in trials}
     each = {
-        number: work.get(0 if number is None else number)
-        or walk.settings.epochs * work_of_image(walk.task, walk.study.space.restore(params))
+        number: work.get(0 if number is None else number) or walk.settings.epochs * per_epoch(params)
         for number, params, _ in plan.entries
     }
     return each, _MOST_WORK * sum(work.values())
