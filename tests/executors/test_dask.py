@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from dask import config
 from distributed import LocalCluster, get_worker
 from typer.testing import CliRunner
 
@@ -23,15 +24,18 @@ COMPLETE, WAITING = TrialState.COMPLETE, TrialState.WAITING
 
 @pytest.fixture(scope="module")
 def cluster():
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else port 8787, and a warning where it is taken
-        resources={"GPU": 2},
-    ) as cluster:
+    with (
+        config.set({"distributed.worker.daemon": False}),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else port 8787, and a warning where it is taken
+            resources={"GPU": 2},
+        ) as cluster,
+    ):
         yield cluster
 
 

@@ -23,8 +23,8 @@ class Left:
     exception: BaseException
 
 
-def packed_objective(objective: Callable[[Trial], Any]) -> bytes:
-    """The objective for workers; lambdas and closures too.
+def packed_objective(objective: Any) -> bytes:
+    """The objective for workers, and whatever goes with it; lambdas and closures too.
 
     Raises:
         LuthierError: something in it cannot be sent.
@@ -40,14 +40,14 @@ def packed_objective(objective: Callable[[Trial], Any]) -> bytes:
         ) from error
 
 
-def unpacked_objective(objective: bytes) -> Callable[[Trial], Any]:
-    """The objective in a worker.
+def unpacked_objective(objective: bytes) -> Any:
+    """What was packed, in a worker.
 
     Raises:
         LuthierError: something that it needs is not there.
     """
     try:
-        return pickle.loads(objective)  # type: ignore[no-any-return]
+        return pickle.loads(objective)
     except Exception as error:
         raise LuthierError(
             f"a worker cannot load the objective: {type(error).__name__}: {error}; what it imports must be installed "

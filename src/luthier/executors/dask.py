@@ -20,6 +20,8 @@ class DaskExecutor:
 
     Args:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
+            Objectives that start processes, as data loaders do, need workers that are no daemons: set
+            `distributed.worker.daemon: false` in the configuration of that cluster.
         n_jobs: how many trials at once; None or -1 for what the cluster holds.
         resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
         trial_timeout: seconds after which the worker process of a trial is killed as stuck, with all trials that it
@@ -55,19 +57,9 @@ class DaskExecutor:
         Raises:
             LuthierError: no scheduler answers at the address, or it went away; as `run_on_cluster`.
         """
-        from distributed import Client, LocalCluster
+        from distributed import Client
 
-        local = None
-        if self.address is None:
-            local = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=self.n_jobs or usable_cores(),
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else 8787, and a warning where that is taken
-                resources=self.resources,
-            )
+        local = self._local_cluster() if self.address is None else None
         try:
             try:
                 client = Client(local or self.address, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -79,6 +71,21 @@ class DaskExecutor:
         finally:
             if local is not None:
                 local.close()
+
+    def _local_cluster(self) -> Any:
+        from dask import config
+        from distributed import LocalCluster
+
+        with config.set({"distributed.worker.daemon": False}):  # a daemon may start no processes, as data loaders do
+            return LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=self.n_jobs or usable_cores(),
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else 8787, and a warning where that is taken
+                resources=self.resources,
+            )
 
 
 class _Dask:

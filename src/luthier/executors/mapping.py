@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..errors import LuthierError
-from .ctrl_c import ignore_ctrl_c
+from .guard import Guard
+from .pool import WorkerPool
 from .processes import thread_environment
 
 
@@ -41,22 +42,22 @@ def parallel_map(
         return
     from concurrent.futures import as_completed
 
-    from loky import ProcessPoolExecutor
     from loky.process_executor import BrokenProcessPool
 
     workers = n_jobs if more is not tuple else min(n_jobs, len(arguments))
-    pool = ProcessPoolExecutor(workers, initializer=ignore_ctrl_c, env=thread_environment(workers, os.environ))
-    finished = False
-    try:
-        done = 0
-        while arguments:
-            index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
-            for future in as_completed(index):
-                yield index[future], future.result()
-            done += len(arguments)
-            arguments = more()
-        finished = True
-    except BrokenProcessPool as error:
-        raise LuthierError(f"a worker process died (out of memory?): {error}; try fewer processes") from error
-    finally:
-        pool.shutdown(wait=True, kill_workers=not finished)
+    with Guard() as guard:
+        pool = WorkerPool(workers, guard, thread_environment(workers, os.environ))
+        finished = False
+        try:
+            done = 0
+            while arguments:
+                index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
+                for future in as_completed(index):
+                    yield index[future], future.result()
+                done += len(arguments)
+                arguments = more()
+            finished = True
+        except BrokenProcessPool as error:
+            raise LuthierError(f"a worker process died (out of memory?): {error}; try fewer processes") from error
+        finally:
+            pool.close(kill=not finished)

@@ -1,8 +1,8 @@
-"""ProcessExecutor: several worker processes, each a loky pool of one, so that a death costs one training.
+"""ProcessExecutor: several worker processes, each a pool of one, so that a death costs one training.
 
 The study stays in this process. A worker gets the objective once (by cloudpickle, so that lambdas and
 closures can be sent) and each trial with its parameters; it asks this process, over a local socket, when it
-reports, wants to know whether to stop, or meets a new parameter.
+reports, wants to know whether to stop, or meets a new parameter. When this process is killed, a guard ends them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from ..errors import LuthierError
 from ..live import Trial
 from .away import Left, evaluate_away, packed_objective, unpacked_objective
-from .ctrl_c import ignore_ctrl_c
+from .guard import Guard
 from .line import Line, Switchboard
+from .pool import WorkerPool, become_script, hold_back_ctrl_c, script
 from .protocol import Outcome, TrialSource
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -48,11 +49,11 @@ class ProcessExecutor:
         Raises:
             LuthierError: the objective cannot be sent to a worker, or loaded there.
         """
-        packed = packed_objective(objective)
-        with Switchboard(source.session) as switchboard:
+        packed = packed_objective((objective, *script()))
+        with Guard() as guard, Switchboard(source.session) as switchboard:
             start = (packed, switchboard.address, switchboard.key)
             environment = thread_environment(self.n_jobs, os.environ)
-            slots = [_Slot(start, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
+            slots = [_Slot(start, guard, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
             try:
                 for slot in slots:
                     slot.start()
@@ -81,23 +82,26 @@ class _Slot(threading.Thread):
     def __init__(
         self,
         start: tuple[Any, ...],
+        guard: Guard,
         environment: Mapping[str, str],
         source: TrialSource,
         trial_timeout: float | None,
     ) -> None:
         super().__init__(name="luthier-worker", daemon=True)
         self._start = start
+        self._guard = guard
         self._environment = environment
         self._source = source
         self._trial_timeout = trial_timeout
         self._lock = threading.Lock()
-        self._pool: Any = None
+        self._pool: WorkerPool | None = None
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self.done = threading.Event()
 
     def run(self) -> None:
         try:
+            hold_back_ctrl_c()
             trial = None if self.ended.is_set() else self._source.next()
             while trial is not None:
                 trial = self._run_one(trial)
@@ -139,8 +143,7 @@ class _Slot(threading.Thread):
             return None
         return self._source.exchange(trial, outcome)
 
-    def _worker(self) -> Any:
-        from loky import ProcessPoolExecutor
+    def _worker(self) -> WorkerPool:
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
         with self._lock:
@@ -148,9 +151,7 @@ class _Slot(threading.Thread):
                 raise ShutdownExecutorError("the run has ended")
             if self._pool is not None:
                 return self._pool
-            pool = self._pool = ProcessPoolExecutor(
-                1, initializer=_start_worker, initargs=self._start, env=self._environment, timeout=None
-            )
+            pool = self._pool = WorkerPool(1, self._guard, self._environment, _start_worker, self._start)
             started = pool.submit(_is_ready)
         try:
             started.result()
@@ -164,7 +165,7 @@ class _Slot(threading.Thread):
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.shutdown(wait=True, kill_workers=kill)
+            pool.close(kill=kill)
 
     def end(self) -> None:
         """Start no more, and end the worker, in a thread: a second Ctrl-C ends the waiting for it, not the ending."""
@@ -178,9 +179,10 @@ _worker: tuple[Callable[[Trial], Any], Line] | LuthierError  # what this worker 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     global _worker
-    ignore_ctrl_c()
     try:
-        _worker = unpacked_objective(objective), Line(address, key)
+        function, *there = unpacked_objective(objective)
+        become_script(*there)
+        _worker = function, Line(address, key)
     except LuthierError as error:
         _worker = error
 

@@ -13,6 +13,7 @@ class TestMine(ExecutorContract):
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -301,6 +302,25 @@ class AwayContract(ExecutorContract):
         assert states(study) == [COMPLETE] * 3
         assert study.trials[0].retries >= 1
         wait_until_gone(int(stuck.read_text()))
+
+    def test_an_objective_may_start_processes(self) -> None:
+        """As data loaders do: by the method that the platform, or this program, has chosen."""
+
+        def objective(_: Trial) -> float:
+            found: Any = multiprocessing.Queue()
+            child = multiprocessing.Process(target=found.put, args=(os.getpid(),))
+            child.start()
+            starter = found.get(timeout=60)
+            child.join()
+            with multiprocessing.Pool(1) as pool:
+                (length,) = pool.map(len, ["abc"])
+            assert (starter, length) == (os.getpid(), 3) and multiprocessing.get_start_method() == method
+            return 1.0
+
+        method = multiprocessing.get_start_method()
+        study = new_study()
+        run(study, self.make(), objective, n_trials=2)
+        assert states(study) == [COMPLETE] * 2
 
     def test_an_objective_that_cannot_be_sent_is_said(self) -> None:
         """And no trial is left running."""
