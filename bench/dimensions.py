@@ -56,6 +56,7 @@ def ackley(x: Vector) -> float:
 def best(f: Callable[[Vector], float], d: int, sampler: str, seed: int, trials: int) -> float:
     names = [f"x{i}" for i in range(d)]
     space = lt.Space({name: lt.Float(0, 1) for name in names})
+    lt.set_verbosity("error")
     study = lt.create_study(space=space, sampler=SAMPLERS[sampler](), seed=seed)
     study.optimize(lambda trial: f(np.array([trial.params[name] for name in names])), n_trials=trials)
     return study.best_value

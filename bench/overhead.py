@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    lt.set_verbosity("error")
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     threadpool_limits(1)

@@ -15,6 +15,7 @@ from .peers import NAMES, STUDY, Peer, finished_trials
 
 def peer(lease: float = LEASE_SECONDS) -> Peer:
     """With leases of so many seconds."""
+    lt.set_verbosity("error")
 
     def study(url: str | None) -> lt.Study:
         return lt.create_study(

@@ -9,6 +9,7 @@ from ._version import __version__ as __version__
 from .errors import LuthierError as LuthierError
 from .errors import TrialPruned as TrialPruned
 from .live import Trial as Trial
+from .log import set_verbosity as set_verbosity
 from .space import Choice as Choice
 from .space import Float as Float
 from .space import Int as Int

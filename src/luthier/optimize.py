@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +13,11 @@ import numpy as np
 
 from .abandoned import Abandoned
 from .engine import Engine
-from .errors import ConflictingTell, LeaseLost, SearchSpaceExhausted, StorageError
+from .errors import ConflictingTell, LeaseLost, LuthierError, SearchSpaceExhausted, StorageError
 from .executors import Executor, Outcome
-from .executors.ctrl_c import CtrlC
+from .executors.ctrl_c import CtrlC, explain_ctrl_c
 from .live import Session, Trial
+from .log import TrialLog, add_trial_note
 from .progress import Progress, progress_bar
 from .stores import Result
 from .trial import TrialRecord, TrialState
@@ -68,6 +70,8 @@ class Optimization:
         self._running: dict[str, Trial] = {}  # by token: what this run asked for and has not ended
         self._ctrl_c = CtrlC()
         self._progress: Progress | None = None
+        self._log = TrialLog(bar=show_progress_bar)
+        self._queued: list[int] = []  # numbers of the trials that the end of the run interrupted
 
     @property
     def session(self) -> Session:
@@ -75,7 +79,21 @@ class Optimization:
         return self._engine
 
     def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
-        """Run trials until there are enough; whatever ends the run, no trial of it is left running."""
+        """Run trials until there are enough; whatever ends the run, no trial of it is left running.
+
+        Raises:
+            LuthierError: this process was started by an objective, and is importing its script.
+            KeyboardInterrupt: on Ctrl-C, with a note that says how the study stands.
+        """
+        _check_not_importing()
+        try:
+            self._run(objective, executor)
+        except KeyboardInterrupt as error:
+            history = self._engine.history
+            done = int((history.states >= TrialState.COMPLETE).sum())
+            raise explain_ctrl_c(error, done, self._queued, self._engine.store.shared) from None
+
+    def _run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
         with self._ctrl_c:
             self._abandoned.give_back_dead()
             bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
@@ -145,10 +163,11 @@ class Optimization:
             if error is not None or self._enough():
                 return None
             try:
-                _, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
+                told, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
             except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
                 return None  # one after the other, they say what is to be done
             self._running.pop(trial.token, None)
+            self._log.finished(told, self._best)
             return self._count(new)
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
@@ -160,13 +179,30 @@ class Optimization:
             with self._ctrl_c.held():
                 record, error = self._tell(trial, outcome)
                 self._show_progress()
-            if error is not None and not isinstance(error, self._catch):
-                if error.__traceback__ is None and outcome.error:  # it comes from a worker
-                    error.add_note(f"raised by the objective in trial {trial.number}, in a worker:\n{outcome.error}")
+                raised = error is not None and not isinstance(error, self._catch)
+                if record is not None:
+                    self._log.finished(record, self._best, raised=raised)
+            if error is not None and raised:
+                there = outcome.error if error.__traceback__ is None else None
+                add_trial_note(error, trial.number, outcome.params, there)
                 raise error
             if record is not None:
-                for callback in self._callbacks:
-                    callback(record)
+                self._call_back(record)
+
+    def _call_back(self, record: TrialRecord) -> None:
+        try:
+            for callback in self._callbacks:
+                callback(record)
+        except Exception as error:
+            error.add_note(f"raised by a callback, after trial {record.number}")
+            raise
+
+    def _best(self) -> TrialRecord | None:
+        history = self._engine.history
+        candidates = (history.is_complete & history.feasible).nonzero()[0]
+        if len(history.directions) != 1 or not len(candidates):
+            return None
+        return history.records[int(candidates[np.argmin(history.losses[candidates, 0])])]
 
     def _tell(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord | None, Exception | None]:
         """The finished trial, None if it is another's, and what there is to raise about it."""
@@ -203,6 +239,7 @@ class Optimization:
             self._running.pop(trial.token, None)
             try:
                 self._engine.give_back(trial.number, trial.token)
+                self._queued.append(trial.number)
             except StorageError as error:  # it must keep neither the other trials from it nor the cause from the user
                 _warn(
                     "trial %d could not be queued again; the next run does it once its lease has run out: %s",
@@ -213,13 +250,18 @@ class Optimization:
     def _show_progress(self) -> None:
         if self._progress is None:
             return
-        history = self._engine.history
-        complete = history.losses[history.is_complete & history.feasible]
-        best = None
-        if len(self._engine.history.directions) == 1 and len(complete):
-            best = float(np.min(complete) * history.signs[0])
-        counts = np.bincount(history.states, minlength=len(TrialState))
-        self._progress.show(counts.tolist(), best)
+        best = self._best()
+        counts = np.bincount(self._engine.history.states, minlength=len(TrialState))
+        self._progress.show(counts.tolist(), None if best is None else best.value)
+
+
+def _check_not_importing() -> None:
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process.current_process(), "_inheriting", False):
+        raise LuthierError(
+            "optimize was called while a process that an objective started imports this script, which would run it "
+            'again from its beginning: put the call under `if __name__ == "__main__":`'
+        )
 
 
 def _warn(text: str, *args: object) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import typer
 
 from ..executors import Executor
+from ..log import set_verbosity
 from .budget import seconds_of
 from .console import Speaker, error_console, print_json, summary_console
 from .folder import RunFolder
@@ -176,6 +177,7 @@ def image(
     else:
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
+    set_verbosity("warning")  # the steps say what is to be said of trials
     try:
         with redirect_stdout(sys.stderr):  # stdout is for the result: what workers print, Ray prints here
             result = tune_image(folder, settings, jobs, executor)

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 from ..errors import ConflictingTell, LeaseLost, SearchSpaceExhausted
 from ..executors import Executor, Outcome
+from ..executors.ctrl_c import explain_ctrl_c
 from ..live import Session, Trial
+from ..log import TrialLog, add_trial_note
 from ..progress import Progress, progress_bar
 from ..trial import TrialRecord, TrialState
 
@@ -92,6 +94,8 @@ class RemoteRun:
         self._counting = threading.Lock()
         self._started = 0
         self._progress: Progress | None = None
+        self._trial_log = TrialLog(bar=show_progress_bar)
+        self._queued: list[int] = []  # numbers of the trials that the end of the run interrupted
 
     @property
     def session(self) -> Session:
@@ -103,7 +107,10 @@ class RemoteRun:
         bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
         with bar as self._progress:
             self._show_progress()
-            executor.run(objective, self)
+            try:
+                executor.run(objective, self)
+            except KeyboardInterrupt as error:
+                raise explain_ctrl_c(error, None, self._queued, stored=True) from None
 
     def _goal(self) -> int | None:
         if self._total is not None or self._n_trials is None:
@@ -148,7 +155,11 @@ class RemoteRun:
             record = self._study.trial(trial.number)
         with self._ending:
             self._show_progress()
-            if outcome.exception is not None and not isinstance(outcome.exception, self._catch):
+            raised = outcome.exception is not None and not isinstance(outcome.exception, self._catch)
+            self._trial_log.finished(record, lambda: None, raised=raised)
+            if outcome.exception is not None and raised:
+                there = outcome.error if outcome.exception.__traceback__ is None else None
+                add_trial_note(outcome.exception, trial.number, outcome.params, there)
                 raise outcome.exception
             for callback in self._callbacks:
                 callback(record)
@@ -173,6 +184,7 @@ class RemoteRun:
     def interrupted(self, trial: Trial) -> None:
         """Queue the trial again: the run ends."""
         self._study.give_back(trial)
+        self._queued.append(trial.number)
 
     def _count_off(self) -> None:
         with self._counting:
