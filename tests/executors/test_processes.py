@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import threading
@@ -79,6 +80,18 @@ def test_the_cores_are_divided_among_the_workers(monkeypatch, n_jobs):
     study = make()
     study.optimize(objective, n_trials=1, executor=ProcessExecutor(n_jobs))
     assert study.best_value == max(1, usable_cores() // n_jobs)
+
+
+def test_the_start_method_of_worker_processes_is_that_of_this_one():
+    def objective(trial):
+        import multiprocessing
+
+        trial.set_user_attr("method", multiprocessing.get_start_method())
+        return 1.0
+
+    study = make()
+    study.optimize(objective, n_trials=1, executor=ProcessExecutor(1))
+    assert study.trials[0].attrs == {"method": multiprocessing.get_start_method()}
 
 
 def test_threads_that_the_user_chose_stay(monkeypatch):

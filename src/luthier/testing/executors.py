@@ -304,7 +304,7 @@ class AwayContract(ExecutorContract):
         wait_until_gone(int(stuck.read_text()))
 
     def test_an_objective_may_start_processes(self) -> None:
-        """As data loaders do: by the method that the platform, or this program, has chosen."""
+        """As data loaders do."""
 
         def objective(_: Trial) -> float:
             found: Any = multiprocessing.Queue()
@@ -314,10 +314,9 @@ class AwayContract(ExecutorContract):
             child.join()
             with multiprocessing.Pool(1) as pool:
                 (length,) = pool.map(len, ["abc"])
-            assert (starter, length) == (os.getpid(), 3) and multiprocessing.get_start_method() == method
+            assert (starter, length) == (os.getpid(), 3)
             return 1.0
 
-        method = multiprocessing.get_start_method()
         study = new_study()
         run(study, self.make(), objective, n_trials=2)
         assert states(study) == [COMPLETE] * 2
