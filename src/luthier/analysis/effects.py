@@ -13,7 +13,12 @@ from .forest import Forest, as_forest
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The expected value over one parameter where it is active, all others averaged.
+    """Holds the expected value over one parameter where it is active, all others averaged.
+
+    >>> from luthier.analysis import Effect
+    >>> optimizer = Effect("optimizer", labels=("sgd", "adamw"), mean=(0.4, 0.3), spread=(0.02, 0.01))
+    >>> min(zip(optimizer.mean, optimizer.labels))
+    (0.3, 'adamw')
 
     Attributes:
         name: of the parameter.
@@ -30,7 +35,12 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """The expected value over two parameters, all others averaged; where both are active.
+    """Holds the expected value over two parameters, all others averaged; where both are active.
+
+    >>> from luthier.analysis import Interaction
+    >>> both = Interaction(("a", "b"), rows=(1, 2), columns=("x", "y"), mean=((0.1, 0.2), (0.3, 0.4)))
+    >>> both.mean[both.rows.index(2)][both.columns.index("x")]
+    0.3
 
     Attributes:
         names: of the two parameters.
@@ -46,7 +56,12 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One parameter that differs between two configurations.
+    """Holds one parameter that differs between two configurations.
+
+    >>> from luthier.analysis import Change
+    >>> change = Change("optimizer", before="sgd", after="adamw", gain=0.02)
+    >>> f"{change.name}: {change.before} to {change.after}, {change.gain:+.2f}"
+    'optimizer: sgd to adamw, +0.02'
 
     Attributes:
         name: of the parameter.
@@ -63,7 +78,15 @@ class Change:
 
 
 def effect(source: History | Forest, name: str) -> Effect:
-    """The marginal mean of one parameter with its spread.
+    """Return the marginal mean of one parameter with its spread.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import effect
+    >>> study = lt.create_study(space={"act": lt.Choice(["relu", "tanh"]), "x": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] + (trial.params["act"] == "relu"), n_trials=20)
+    >>> found = effect(study.history, "act")
+    >>> found.labels, found.mean[0] > found.mean[1]
+    (('relu', 'tanh'), True)
 
     Raises:
         AnalysisError: no such parameter, fewer than 5 complete trials, or all values equal.
@@ -77,7 +100,15 @@ def effect(source: History | Forest, name: str) -> Effect:
 
 
 def interaction(source: History | Forest, first: str, second: str) -> Interaction:
-    """The marginal mean of two parameters on a grid.
+    """Return the marginal mean of two parameters on a grid.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import interaction
+    >>> study = lt.create_study(space={"act": lt.Choice(["relu", "tanh"]), "x": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] * (trial.params["act"] == "relu"), n_trials=20)
+    >>> found = interaction(study.history, "act", "x")
+    >>> found.rows, len(found.columns) == len(found.mean[0])
+    (('relu', 'tanh'), True)
 
     Raises:
         AnalysisError: no such parameters, the same twice, fewer than 5 complete trials, or all values equal.
@@ -94,7 +125,15 @@ def interaction(source: History | Forest, first: str, second: str) -> Interactio
 
 
 def changed(source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]) -> tuple[Change, ...]:
-    """What differs between two configurations, the largest gain first.
+    """Return what differs between two configurations, the largest gain first.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import changed
+    >>> study = lt.create_study(space={"act": lt.Choice(["relu", "tanh"]), "x": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] + (trial.params["act"] == "relu"), n_trials=20)
+    >>> (change,) = changed(study.history, {"act": "relu", "x": 0.5}, {"act": "tanh", "x": 0.5})
+    >>> change.name, change.before, change.after, change.gain > 0
+    ('act', 'relu', 'tanh', True)
 
     The gains are marginal: they need not add up to the whole difference where parameters act together.
 

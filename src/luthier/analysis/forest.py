@@ -111,6 +111,14 @@ class Tree:
 class Forest:
     """What `fit_forest` learned from a study.
 
+    >>> import luthier as lt
+    >>> from luthier.analysis import effect, fit_forest, importance
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1), "y": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"], n_trials=20)
+    >>> forest = fit_forest(study.history)  # once for both
+    >>> forest.n, importance(forest).single[0].names, effect(forest, "x").name
+    (20, ('x',), 'x')
+
     Attributes:
         space: of the study.
         direction: of the objective.
@@ -143,7 +151,14 @@ class Forest:
 
 
 def fit_forest(history: History, objective: int = 0, *, seed: int = 0) -> Forest:
-    """A random forest over the complete trials.
+    """Fit a random forest to the complete trials.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import fit_forest, importance
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, directions=["minimize", "maximize"], seed=0)
+    >>> study.optimize(lambda trial: (trial.params["x"], 1 - trial.params["x"]), n_trials=10)
+    >>> importance(fit_forest(study.history, objective=1)).single[0].names
+    ('x',)
 
     Values are the study's own. The worst ones are pulled in to three quartile ranges beyond the quartile (Tukey's "far
     out"), so that one diverged training does not drown everything else. Pruned trials are left out: their last

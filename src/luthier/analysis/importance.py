@@ -17,7 +17,12 @@ _PAIRS_AMONG = 8  # pairs are sought among so many of the most important paramet
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of the variance that one parameter, or two together, explain.
+    """Holds the part of the variance that one parameter, or two together, explain.
+
+    >>> from luthier.analysis import Share
+    >>> share = Share(("learning_rate",), share=0.8, spread=0.1)
+    >>> f"{' × '.join(share.names)}: {share.share:.0%}"
+    'learning_rate: 80%'
 
     Attributes:
         names: the parameter, or the two whose interaction it is.
@@ -32,7 +37,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """What explains the values of a study's trials; each list the largest share first.
+    """Holds what explains the values of a study's trials; each list the largest share first.
+
+    >>> from luthier.analysis import Importance, Share
+    >>> single = (Share(("lr",), 0.7, 0.1), Share(("width",), 0.1, 0.1))
+    >>> found = Importance(single, (Share(("lr", "width"), 0.1, 0.05),), n=40)
+    >>> found.single[0].names, found.pairs[0].names
+    (('lr',), ('lr', 'width'))
 
     Attributes:
         single: one share for every parameter.
@@ -46,7 +57,15 @@ class Importance:
 
 
 def importance(source: History | Forest) -> Importance:
-    """Shares of the variance over the whole space (Hutter et al. 2014, section 4).
+    """Return shares of the variance over the whole space (Hutter et al. 2014, section 4).
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import importance
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1), "y": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] + trial.params["y"] / 10, n_trials=20)
+    >>> found = importance(study.history)
+    >>> [share.names for share in found.single], found.n
+    ([('x',), ('y',)], 20)
 
     Raises:
         AnalysisError: fewer than 5 complete trials, no parameters, or values that no parameter explains.

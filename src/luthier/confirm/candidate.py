@@ -17,7 +17,12 @@ from .intervals import EVERYWHERE, Bounds, Interval, number_from_json, number_to
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished re-run.
+    """Holds one finished re-run.
+
+    >>> from luthier.confirm import Run
+    >>> run = Run(number=3, seed=10_001, value=0.12, seconds=4.5)
+    >>> Run.from_json(run.to_json()) == run
+    True
 
     Attributes:
         number: the trial whose parameters ran; None for the default configuration.
@@ -49,7 +54,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A configuration with its re-runs.
+    """Holds a configuration with its re-runs.
+
+    >>> from luthier.confirm import Candidate, Run
+    >>> runs = (Run(3, 10_001, 0.12, 4.5), Run(3, 10_002, 0.16, 4.7))
+    >>> candidate = Candidate(3, {"lr": 0.01}, search_value=0.1, runs=runs)
+    >>> candidate.name, round(candidate.mean, 3), round(candidate.error, 3), candidate.failed
+    ('trial 3', 0.14, 0.02, False)
 
     Attributes:
         number: the trial it comes from; None for the default configuration.
@@ -137,6 +148,12 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Confirmation:
     """The best trials re-run, the most promising first; the default configuration, if asked for, last.
+
+    >>> from luthier.confirm import Candidate, Confirmation, Run
+    >>> default = Candidate(None, {"lr": 0.01}, 0.5, (Run(None, 10_001, 0.48, 2.0),))
+    >>> again = Confirmation("minimize", (10_001,), (default,))
+    >>> again.default.name, Confirmation.from_json(again.to_json()) == again
+    ('default', True)
 
     `choose` names the winner. Candidates that left the race early ran on fewer seeds than the others.
     """

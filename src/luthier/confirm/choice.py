@@ -12,7 +12,14 @@ from .intervals import Interval
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the re-runs say.
+    """Names the winner of the re-runs, and the cheapest candidate that is as good within one standard error.
+
+    >>> from luthier.confirm import Candidate, Confirmation, Run, choose
+    >>> runs = {n: tuple(Run(n, seed, n / 100, seconds=2.0) for seed in (1, 2)) for n in (7, 8)}
+    >>> both = (Candidate(7, {"lr": 0.1}, 0.05, runs[7]), Candidate(8, {"lr": 0.2}, 0.06, runs[8]))
+    >>> decision = choose(Confirmation("minimize", (1, 2), both))
+    >>> decision.best.name, decision.best.mean
+    ('trial 7', 0.07)
 
     Attributes:
         best: the candidate of the best mean.
@@ -24,7 +31,16 @@ class Decision:
 
 
 def choose(confirmation: Confirmation) -> Decision:
-    """The best mean wins; beside it stands the cheapest candidate that is as good within one standard error.
+    """Return the candidate of the best mean, and beside it the cheapest that is as good within one standard error.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import choose, rerun
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, seed=0)
+    >>> for x in (0.1, 0.5, 0.9):
+    ...     record = study.tell(study.ask(fixed={"x": x}), x)
+    >>> again = rerun(study.history, lambda params, seed: params["x"] + seed % 3 / 100, top=2)
+    >>> choose(again).best.params
+    {'x': 0.1}
 
     The one-standard-error rule is that of Breiman et al. 1984, section 3.4.3. A candidate with a failed run is never
     chosen, nor one that ran on fewer seeds than others; the default configuration can be.
@@ -48,7 +64,12 @@ def choose(confirmation: Confirmation) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Optimism:
-    """How much better the search's best value looked than its re-runs.
+    """Says how much better the search's best value looked than its re-runs; `validation_optimism` makes it.
+
+    >>> from luthier.confirm import Interval, Optimism
+    >>> seen = Optimism(3, 0.99, Interval(0.96, 0.95, 0.97), gap=0.03, is_notable=True, text="too good by 0.03")
+    >>> seen.search_value - seen.gap == seen.rerun.estimate
+    True
 
     Attributes:
         number: the best trial of the search.
@@ -69,6 +90,15 @@ class Optimism:
 
 def validation_optimism(confirmation: Confirmation) -> Optimism:
     """Compare the search's winner with its own re-runs: the guard against over-fitting the validation set.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import rerun, validation_optimism
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> record = study.tell(study.ask(fixed={"x": 0.5}), 0.1)
+    >>> again = rerun(study.history, lambda params, seed: 0.2 + seed % 3 / 100)
+    >>> found = validation_optimism(again)
+    >>> found.is_notable, round(found.gap, 3)
+    (True, 0.11)
 
     The best of many noisy values is too good on average, and the more trials, the more so.
 

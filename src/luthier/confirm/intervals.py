@@ -22,7 +22,14 @@ EVERYWHERE: Bounds = (-math.inf, math.inf)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the bounds of its confidence interval; bounds are NaN where the values show no scatter.
+    """Holds an estimate with the bounds of its confidence interval; these are NaN where the values show no scatter.
+
+    >>> from luthier.confirm import Interval
+    >>> accuracy = Interval(0.95, low=0.91, high=0.97)
+    >>> accuracy.is_known, accuracy.level
+    (True, 0.95)
+    >>> Interval.from_json(accuracy.to_json()) == accuracy
+    True
 
     Attributes:
         estimate: the value itself.
@@ -95,7 +102,12 @@ def standard_error(values: ArrayLike) -> float:
 
 
 def wilson_interval(correct: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of an accuracy: stays inside [0, 1] and is right near its ends (Wilson 1927).
+    """Return Wilson's score interval of an accuracy: it stays inside [0, 1] and is right near its ends (Wilson 1927).
+
+    >>> from luthier.confirm import wilson_interval
+    >>> accuracy = wilson_interval(correct=98, n=100)
+    >>> accuracy.estimate, round(accuracy.low, 3), round(accuracy.high, 3)
+    (0.98, 0.93, 0.994)
 
     Args:
         correct: how many of n examples were right.
@@ -122,7 +134,12 @@ def wilson_interval(correct: int, n: int, level: float = 0.95) -> Interval:
 def bootstrap_interval(
     values: ArrayLike, level: float = 0.95, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """The BCa bootstrap interval of a mean: asks for no normal scatter (Efron 1987).
+    """Return the BCa bootstrap interval of a mean, which needs no normal scatter (Efron 1987).
+
+    >>> from luthier.confirm import bootstrap_interval
+    >>> loss = bootstrap_interval([0.2, 0.3, 0.1, 0.9, 0.2], resamples=2000)
+    >>> loss.low < loss.estimate < loss.high
+    True
 
     Args:
         values: (n,) finite; one alone gives NaN bounds.
@@ -155,7 +172,13 @@ def bootstrap_interval(
 def paired_bootstrap(
     scores: ArrayLike, baseline: ArrayLike, level: float = 0.95, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """The interval of the mean difference of two models' scores on the same examples.
+    """Return the interval of the mean difference of two models' scores on the same examples.
+
+    >>> from luthier.confirm import paired_bootstrap
+    >>> right, baseline = [1, 1, 1, 0, 1, 1, 1, 1], [1, 0, 1, 0, 0, 1, 0, 1]
+    >>> better = paired_bootstrap(right, baseline, resamples=2000)
+    >>> better.estimate, better.low >= 0
+    (0.375, True)
 
     Args:
         scores, baseline: (n,) one score for each example (1 for right and 0 for wrong, a loss, a squared error).

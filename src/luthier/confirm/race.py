@@ -43,7 +43,16 @@ Values: TypeAlias = Mapping[Number, Mapping[int, float]]  # losses by number and
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which configurations run again on which seeds, at most.
+    """Says which configurations run again on which seeds, at most, so that they can be spread over processes.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import plan_reruns, timed_run
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> record = study.tell(study.ask(fixed={"x": 0.5}), 0.5)
+    >>> plan = plan_reruns(study.history, seeds=2)
+    >>> runs = [timed_run(number, seed, params, lambda p, s: p["x"]) for number, seed, params in plan.pending()]
+    >>> plan.pending(runs), plan.confirmation(runs).candidates[0].mean
+    ([], 0.5)
 
     Attributes:
         direction: of the objective.

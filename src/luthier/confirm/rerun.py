@@ -24,7 +24,16 @@ Evaluate: TypeAlias = Callable[[dict[str, Any], int], float]
 
 
 def best_trials(history: History, objective: int = 0) -> list[TrialRecord]:
-    """Complete, feasible trials, the best first; equal configurations count once."""
+    """Return the complete, feasible trials, the best first; equal configurations count once.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import best_trials
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> for x in (0.7, 0.2, 0.5):
+    ...     record = study.tell(study.ask(fixed={"x": x}), x)
+    >>> [trial.number for trial in best_trials(study.history)]
+    [1, 2, 0]
+    """
     losses = history.losses[:, objective]
     good = history.is_complete & history.feasible & np.isfinite(losses)
     rows = np.flatnonzero(good)
@@ -56,7 +65,15 @@ def plan_reruns(
     race: bool = True,
     bounds: Bounds = EVERYWHERE,
 ) -> Plan:
-    """Return which runs it takes at most to confirm the best trials; arguments and errors as for `rerun`."""
+    """Return which runs it takes at most to confirm the best trials; arguments and errors as for `rerun`.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import plan_reruns
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> record = study.tell(study.ask(fixed={"x": 0.5}), 0.5)
+    >>> plan_reruns(study.history, seeds=2).pending()
+    [(0, 10001, {'x': 0.5}), (0, 10002, {'x': 0.5})]
+    """
     chosen = _seeds(seeds)
     if top < 1:
         raise DataError(f"top={top}: at least one trial must run again")
@@ -139,7 +156,13 @@ def rerun(
 
 
 def timed_run(number: int | None, seed: int, params: dict[str, Any], evaluate: Evaluate) -> Run:
-    """Evaluate once, and take the time; a value that is not finite is a failed run."""
+    """Evaluate once, and take the time; a value that is not finite is a failed run.
+
+    >>> from luthier.confirm import timed_run
+    >>> run = timed_run(3, 10_001, {"lr": 0.01}, lambda params, seed: params["lr"] * 2)
+    >>> run.number, run.value, run.seconds >= 0
+    (3, 0.02, True)
+    """
     start = time.perf_counter()
     value = float(evaluate(params, seed))
     return Run(number, seed, value if math.isfinite(value) else math.nan, time.perf_counter() - start)

@@ -16,7 +16,11 @@ from .intervals import Interval, bootstrap_interval, pair, paired_bootstrap, wil
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is to be beaten: usually the default configuration on the validation set.
+    """Holds what is to be beaten: usually the default configuration on the validation set.
+
+    >>> from luthier.confirm import Baseline
+    >>> Baseline("default configuration", 0.91, {"lr": 0.001}, seconds=12.0).value
+    0.91
 
     Attributes:
         name: what it is, such as "default configuration".
@@ -35,7 +39,14 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Baseline and winner on the sealed test set.
+    """Holds baseline and winner on the sealed test set; `check` makes it.
+
+    >>> from luthier.confirm import Check, check
+    >>> verdict = check("accuracy", best=[1, 1, 1, 0, 1, 1], baseline=[1, 0, 1, 0, 0, 1])
+    >>> verdict.test, verdict.is_better
+    ("McNemar's exact test", False)
+    >>> Check.from_json(verdict.to_json()) == verdict
+    True
 
     Attributes:
         metric: its name, such as "accuracy".
@@ -77,6 +88,11 @@ def check(
     metric: str, best: ArrayLike, baseline: ArrayLike, *, direction: Direction = "maximize", seed: int = 0
 ) -> Check:
     """Judge the winner against the baseline on the sealed test set; do this once.
+
+    >>> from luthier.confirm import check
+    >>> verdict = check("accuracy", best=[1, 1, 1, 0, 1, 1], baseline=[1, 0, 1, 0, 0, 1])
+    >>> verdict.n, round(verdict.difference.estimate, 3), verdict.p_value
+    (6, 0.333, 0.5)
 
     Args:
         metric: the name of what the scores' mean is.

@@ -18,14 +18,26 @@ Rows: TypeAlias = NDArray[np.intp]
 
 
 class Fold(NamedTuple):
-    """Rows to train on and rows to judge on."""
+    """Holds the rows to train on and the rows to judge on.
+
+    >>> from luthier.confirm import k_fold
+    >>> for train, test in k_fold(4, k=2, seed=0):
+    ...     print(train.tolist(), test.tolist())
+    [0, 1] [2, 3]
+    [2, 3] [0, 1]
+    """
 
     train: Rows  # (k,)
     test: Rows  # (n - k,), fewer where later rows must not be seen
 
 
 def hold_out(n: int, share: float = 0.2, *, labels: ArrayLike | None = None, seed: int = 0) -> Fold:
-    """One part set aside: `share` of n rows at random.
+    """Set one part aside: `share` of n rows at random.
+
+    >>> from luthier.confirm import hold_out
+    >>> train, test = hold_out(10, share=0.3, labels=[0, 1] * 5)
+    >>> len(train), len(test)
+    (7, 3)
 
     Args:
         n: number of rows.
@@ -49,7 +61,11 @@ def hold_out(n: int, share: float = 0.2, *, labels: ArrayLike | None = None, see
 
 
 def k_fold(n: int, k: int = 5, *, seed: int = 0) -> list[Fold]:
-    """k folds of shuffled rows: each row is judged on once.
+    """Return k folds of shuffled rows: each row is judged on once.
+
+    >>> from luthier.confirm import k_fold
+    >>> sorted(row for fold in k_fold(6, k=3) for row in fold.test.tolist())
+    [0, 1, 2, 3, 4, 5]
 
     Raises:
         DataError: k < 2, or fewer rows than folds.
@@ -61,7 +77,12 @@ def k_fold(n: int, k: int = 5, *, seed: int = 0) -> list[Fold]:
 
 
 def stratified_k_fold(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> list[Fold]:
-    """k folds of shuffled rows in which every class has its share.
+    """Return k folds of shuffled rows in which every class has its share.
+
+    >>> from luthier.confirm import stratified_k_fold
+    >>> labels = ["cat", "cat", "dog", "dog"]
+    >>> [sorted(labels[row] for row in fold.test) for fold in stratified_k_fold(labels, k=2)]
+    [['cat', 'dog'], ['cat', 'dog']]
 
     Args:
         labels: (n,) classes.
@@ -80,7 +101,12 @@ def stratified_k_fold(labels: ArrayLike, k: int = 5, *, seed: int = 0) -> list[F
 
 
 def grouped_k_fold(groups: ArrayLike, k: int = 5) -> list[Fold]:
-    """k folds in which no group (a patient, an author) stands on both sides.
+    """Return k folds in which no group (a patient, an author) stands on both sides.
+
+    >>> from luthier.confirm import grouped_k_fold
+    >>> patients = ["a", "a", "b", "b", "c", "c"]
+    >>> sorted({patients[row] for row in fold.test}.pop() for fold in grouped_k_fold(patients, k=3))
+    ['a', 'b', 'c']
 
     Args:
         groups: (n,) the group of each row.
@@ -99,7 +125,13 @@ def grouped_k_fold(groups: ArrayLike, k: int = 5) -> list[Fold]:
 
 
 def time_folds(times: ArrayLike, k: int = 5) -> list[Fold]:
-    """k folds that train on the past and judge on what came right after it.
+    """Return k folds that train on the past and judge on what came right after it.
+
+    >>> from luthier.confirm import time_folds
+    >>> for train, test in time_folds(["2021", "2022", "2023"], k=2):
+    ...     print(train.tolist(), test.tolist())
+    [0] [1]
+    [0, 1] [2]
 
     Args:
         times: (n,) when each row happened; numbers or datetimes, in any order. Rows of the same time may be

@@ -48,7 +48,11 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class SuggestsOne(Protocol):
-    """A sampler that also proposes one parameter alone, which an objective is the first to ask for.
+    """Proposes also one parameter alone, which an objective is the first to ask for.
+
+    >>> from luthier.samplers import GridSampler, RandomSampler, SuggestsOne
+    >>> isinstance(GridSampler(), SuggestsOne), isinstance(RandomSampler(), SuggestsOne)
+    (True, False)
 
     Other samplers get a random value for such a parameter; a design, such as a grid, would lose a trial by it.
     """
