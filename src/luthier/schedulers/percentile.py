@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..history import History
+from ..types import Floats
 from .protocol import Decision
 from .steps import best_report, is_first_in_interval
 
@@ -59,7 +62,22 @@ class PercentilePruner:
         others = others[~np.isnan(others)]
         if len(others) < self.n_min_trials:
             return Decision.CONTINUE
-        return Decision.STOP if best > np.percentile(others, self.percentile) else Decision.CONTINUE
+        return Decision.STOP if best > _percentile(others, self.percentile) else Decision.CONTINUE
+
+
+def _percentile(values: Floats, percent: float) -> float:
+    """As NumPy's, also of huge and of infinite values, whose differences are not numbers.
+
+    Between two values of which one is infinite lies the worse one: a cut-off that stops no more than it must.
+    """
+    if np.abs(values).max() < 1e300:
+        return float(np.percentile(values, percent))
+    ordered = np.sort(values)
+    place = (len(ordered) - 1) * percent / 100
+    low, high, part = ordered[math.floor(place)], ordered[math.ceil(place)], place - math.floor(place)
+    if low == high or part == 0:
+        return float(low)
+    return float(low * (1 - part) + high * part) if np.isfinite(low) and np.isfinite(high) else float(high)
 
 
 class MedianPruner(PercentilePruner):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..history import History
+from ..types import Floats
 from .protocol import Decision
 
 
@@ -13,9 +16,9 @@ class SuccessiveHalvingPruner:
 
     Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA, arXiv 1810.05934). Rung k
     is reached with the first report at or after step min_resource · reduction_factor^(k + s), s being
-    min_early_stopping_rate. There the trial goes on if it is among the best 1/reduction_factor of those
-    that reached the rung before it, itself included; while they are fewer than reduction_factor, only the
-    best goes on. Trials must report at the same steps.
+    min_early_stopping_rate. There the trial goes on if it is among the best 1/reduction_factor of those that have
+    reached the rung, itself included; while they are fewer than reduction_factor, only the best goes on. Where it
+    did not ask just then, it is judged when it asks next. Trials must report at the same steps.
 
     Args:
         min_resource: step of the first rung.
@@ -38,22 +41,27 @@ class SuccessiveHalvingPruner:
         self.min_early_stopping_rate = min_early_stopping_rate
 
     def decide(self, history: History, number: int) -> Decision:
-        """STOP or CONTINUE; every rung that the trial has reached is looked at, as it stood when it did."""
+        """STOP or CONTINUE; every rung that the trial has reached is looked at.
+
+        No store keeps which trial was first at a rung, and a study that was loaded again has to decide as the one that
+        ran. So those of greater numbers count only where the trial is no further than the rung: later, they may have
+        reached it after this one.
+        """
         steps = [step for step, _ in history.records[number].reports]
         rung = self.min_resource * self.reduction_factor**self.min_early_stopping_rate
         while steps and rung <= steps[-1]:
             reached = next(step for step in steps if step >= rung)
-            if not self._goes_on(history, number, reached):
+            column = history.at_step(reached)
+            values = column.values * history.signs[0]
+            mine = float(values[column.numbers == number][0])
+            stop = not self._is_kept(mine, values)
+            if stop and reached != steps[-1]:
+                stop = not self._is_kept(mine, values[column.numbers <= number])
+            if stop:
                 return Decision.STOP
             rung *= self.reduction_factor
         return Decision.CONTINUE
 
-    def _goes_on(self, history: History, number: int, step: int) -> bool:
-        column = history.at_step(step)
-        place = int(np.flatnonzero(column.numbers == number)[0])
-        values = column.values[: place + 1] * history.signs[0]  # those who came before, and itself
-        mine = values[-1]
-        if np.isnan(mine):
-            return False
+    def _is_kept(self, mine: float, values: Floats) -> bool:
         kept = max(1, len(values) // self.reduction_factor)
-        return bool((values < mine).sum() < kept)  # a comparison with NaN is False: it beats nobody
+        return not math.isnan(mine) and int(np.count_nonzero(values < mine)) < kept  # NaN is less than nothing
