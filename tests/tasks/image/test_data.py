@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from luthier.errors import DataError
-from luthier.tasks.image import ImageData, folders, idx, load_images, load_unlabelled
+from luthier.tasks.image import ImageData, idx, load_images, load_unlabelled, pixels
 from luthier.tasks.image import data as data_module
 
 RNG = np.random.default_rng(0)
@@ -152,7 +152,7 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     for name, value in (("a", 0x4000), ("b", 0xC000)):
         (tmp_path / name).mkdir()
         Image.fromarray(np.full((4, 4), value, np.uint16)).save(tmp_path / name / "x.png")
-    assert load_images(tmp_path).images[:, 0, 0, 0].tolist() == [0x40, 0xC0]
+    np.testing.assert_allclose(load_images(tmp_path).images[:, 0, 0, 0], [0x4000 / 257, 0xC000 / 257], rtol=1e-6)
 
 
 def test_a_camera_held_sideways(tmp_path: Path) -> None:
@@ -170,7 +170,9 @@ def test_train_and_test_folders_are_parts(tmp_path: Path) -> None:
     for part, n in (("train", 3), ("val", 2), ("test", 1)):
         class_folders(tmp_path / part, {"a": [(4, 4)] * n, "b": [(4, 4)] * n}, "L")
     data = load_images(tmp_path)
-    assert len(data.images) == 10
+    assert len(data.images) == 6
+    assert data.validation is not None
+    assert data.validation[1].tolist() == [0, 0, 1, 1]
     assert data.test is not None
     assert data.test[1].tolist() == [0, 1]
     class_folders(tmp_path / "test", {"c": [(4, 4)]}, "L")
@@ -205,7 +207,7 @@ def test_a_broken_image_is_named(tmp_path: Path, content: bytes | str) -> None:
 
 
 def test_too_many_pixels_ask_for_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MEMORY", 1000)
+    monkeypatch.setattr(pixels, "MEMORY", 1000)
     class_folders(tmp_path, {"a": [(20, 20)] * 2, "b": [(20, 20)]}, "L")
     with pytest.raises(DataError, match="state a smaller size"):
         load_images(tmp_path)
@@ -232,7 +234,9 @@ def test_npz_with_parts_and_columns_of_labels(tmp_path: Path) -> None:
     arrays = {f"{part}_images": grey for part in ("train", "val", "test")}
     np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_labels": column for part in ("train", "val", "test")})
     data = load_images(tmp_path / "a.npz")
-    assert data.images.shape == (12, 5, 4, 1)
+    assert data.images.shape == (6, 5, 4, 1)
+    assert data.validation is not None
+    assert data.validation[0].shape == (6, 5, 4, 1)
     assert data.test is not None
     assert data.test[1].tolist() == LABELS.tolist()
 
@@ -258,19 +262,19 @@ def test_npz_floats_and_channels_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": IMAGES, "z": LABELS}, r"holds the keys x, z: it must hold images and labels"),
+        ({"x": IMAGES, "z": LABELS[:2]}, r"holds the keys x \(6, 5, 4, 3\), z \(2,\): it must hold images and labels"),
         ({"x": IMAGES, "y": LABELS[:-1]}, r"x has 6 images but y has 5 labels"),
         ({"x": IMAGES, "y": LABELS * 0}, "one class"),
         ({"x": IMAGES[:0], "y": LABELS[:0]}, "no images"),
         ({"x": IMAGES, "y": LABELS + 0.5}, "not whole numbers"),
-        ({"x": IMAGES, "y": np.eye(6)}, r"shape \(6, 6\)"),
+        ({"x": IMAGES, "y": np.ones((6, 6))}, r"shape \(6, 6\): rows of several columns must be one-hot"),
         ({"x": IMAGES[0, :, :, 0], "y": LABELS[:5]}, r"shape \(5, 4\)"),
-        ({"x": np.full((6, 4, 4), np.nan), "y": LABELS}, "image 0 holds NaN"),
+        ({"x": np.full((6, 4, 4), np.nan), "y": LABELS}, r"6 of 6 images hold NaN or infinity \(rows 0, 1, 2"),
         ({"x": IMAGES.astype(str), "y": LABELS}, "must be numbers"),
         ({"x": IMAGES, "y": LABELS, "classes": np.array(["a", "b"])}, "from 0 to 1"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES, "y_test": LABELS + 1}, "a class that the training part lacks"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES[:, :2], "y_test": LABELS}, "the test images have the shape"),
-        ({"x": IMAGES, "y": np.array([{}] * 6)}, "plain arrays"),
+        ({"x": IMAGES, "y": np.array([{}] * 6)}, r"arrays of Python objects, which are not read \(y: make each a plain array"),
     ],
 )
 def test_npz_errors(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
@@ -309,7 +313,7 @@ def test_labels_must_be_whole_numbers() -> None:
 def test_a_size_where_none_can_be_stated(tmp_path: Path, source: str) -> None:
     np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS)
     idx_folder(tmp_path / "idx")
-    with pytest.raises(DataError, match="is for folders of images"):
+    with pytest.raises(DataError, match="applies only to folders of images"):
         load_images({"npz": tmp_path / "a.npz", "idx": tmp_path / "idx"}.get(source, source), size=(4, 4))
 
 

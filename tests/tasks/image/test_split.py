@@ -95,7 +95,7 @@ def test_shares_that_cannot_be(validation: float, test: float) -> None:
 
 @pytest.mark.parametrize("rare", [1, 2])
 def test_too_few_images_of_a_class_are_named(rare: int) -> None:
-    images = np.zeros((40 + rare, 4, 4, 1), np.uint8)
+    images = np.arange((40 + rare) * 16, dtype=np.float32).reshape(-1, 4, 4, 1)
     labels = np.array([0, 1] * 20 + [2] * rare)
     with pytest.raises(DataError, match=r"numbered: class 'rare' has \d of \d+ images, too few"):
         prepare(ImageData(images, labels, ("a", "b", "rare"), "numbered"))

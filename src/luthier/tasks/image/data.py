@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from .brightness import Span, white_of
+from .pixels import Reading
+
+_log = logging.getLogger("luthier")
 
 Images: TypeAlias = NDArray[Any]
 """(n, h, w, c): uint8, or float32 where the values are no bytes."""
@@ -20,12 +25,16 @@ Labels: TypeAlias = NDArray[np.int64]
 
 KNOWN = ("digits", "fashion-mnist")
 
-MEMORY = 4 * 2**30  # bytes of pixels that are loaded at most: a search holds them four times over, as float32
-
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """Labelled images; checked when made.
+
+    >>> import numpy as np
+    >>> images = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8, 1)
+    >>> data = ImageData(images, np.array([0, 1, 0, 1]), ("cat", "dog"), "pets")
+    >>> data.classes, data.white
+    (('cat', 'dog'), 255.0)
 
     Attributes:
         images: (n, h, w, c) uint8 or float32.
@@ -33,7 +42,11 @@ class ImageData:
         classes: their names.
         name: what the data set is called in messages.
         test: images and labels of a test part that came with the data; None if it has none.
-        white: the pixel value of full brightness: 255 for bytes, 16 for digits, 1 for floats up to 1.
+        white: the pixel value of full brightness: 255 for bytes, 16 for digits, 1 for floats up to 1; None to see it
+            from the images.
+        validation: images and labels of a validation part that came with the data; None if it has none.
+        reading: how image files became these pixel values, so that a model can read others in the same way.
+        notes: what its user should know, such as files that were left out.
 
     Raises:
         DataError: no images, one class only, counts or shapes that do not match, values that are not finite.
@@ -44,7 +57,10 @@ class ImageData:
     classes: tuple[str, ...]
     name: str
     test: tuple[Images, Labels] | None = None
-    white: float = 255.0
+    white: float | None = None
+    validation: tuple[Images, Labels] | None = None
+    reading: Reading = field(default_factory=Reading)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_part(self.images, self.labels, "")
@@ -52,13 +68,17 @@ class ImageData:
             raise DataError(
                 f"{self.name}: all {len(self.labels)} images are of one class: a classifier needs two or more"
             )
-        if self.test is not None:
-            self._check_part(*self.test, " (test part)")
-            if self.test[0].shape[1:] != self.images.shape[1:]:
+        for part, held in (("validation", self.validation), ("test", self.test)):
+            if held is None:
+                continue
+            self._check_part(*held, f" ({part} part)")
+            if held[0].shape[1:] != self.images.shape[1:]:
                 raise DataError(
-                    f"{self.name}: the test images have the shape {self.test[0].shape[1:]}, "
+                    f"{self.name}: the {part} images have the shape {held[0].shape[1:]}, "
                     f"the others {self.images.shape[1:]}: bring them to one size"
                 )
+        if self.white is None:
+            object.__setattr__(self, "white", white_of(Span.of(self.images)))
 
     def _check_part(self, images: Images, labels: Labels, part: str) -> None:
         where = f"{self.name}{part}"
@@ -67,6 +87,8 @@ class ImageData:
                 f"{where}: labels of shape {labels.shape} and type {labels.dtype}: they must be (n,) whole numbers, "
                 "indices into the classes"
             )
+        if images.dtype.kind not in "buif":
+            raise DataError(f"{where}: images of type {images.dtype}: they must be numbers")
         if images.ndim != 4:
             raise DataError(f"{where}: images of shape {images.shape}: they must be (n, height, width, channels)")
         if images.size == 0:
@@ -78,24 +100,47 @@ class ImageData:
                 f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {len(self.classes)} classes"
             )
         if images.dtype.kind == "f" and not np.isfinite(images).all():
-            row = int(np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))[0])
-            raise DataError(f"{where}: image {row} holds NaN or infinity: repair or remove it")
+            raise DataError(f"{where}: {not_finite(images)}: repair or remove them")
 
 
-def load_images(source: str | Path, size: tuple[int, int] | None = None) -> ImageData:
-    """The labelled images behind a name, a folder or a file.
+def not_finite(images: Images) -> str:
+    """Which images (n, h, w, c) hold NaN or infinity, in words."""
+    rows = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+    more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
+    return f"{len(rows)} of {len(images)} images hold NaN or infinity (rows {', '.join(map(str, rows[:20]))}{more})"
+
+
+def load_images(source: str | Path, size: tuple[int, int] | None = None, skip_broken: bool = False) -> ImageData:
+    """Load the labelled images behind a name, a folder or a file.
+
+    What was left out or taken for granted is in the `notes` of the result, and logged.
+
+    >>> load_images("digits").images.shape
+    (1797, 8, 8, 1)
 
     Args:
         source: "digits" (1,797 images of 8x8, scikit-learn's); "fashion-mnist" (70,000 of 28x28, Debian's package);
             a folder of idx files (`train-images-idx3-ubyte[.gz]` and so on); a folder with one folder of images
-            for each class; or an .npz file of images and labels.
+            for each class, or with such folders in train, val and test; or an .npz file of images and labels.
         size: height and width for a folder of images; None for the size that most of them have.
+        skip_broken: leave out image files that cannot be read, and images with NaN, instead of raising an error that
+            lists them.
 
     Raises:
-        DataError: it cannot be read or cannot be learned from; the message names the file and what to do.
+        DataError: it cannot be read or cannot be learned from; the message names the files and what to do.
     """
+    data = read_data(source, size, skip_broken)
+    for note in data.notes:
+        _log.warning("%s: %s", data.name, note)
+    return data
+
+
+def read_data(source: str | Path, size: tuple[int, int] | None = None, skip_broken: bool = False) -> ImageData:
+    """As `load_images`, for a caller that shows the notes itself."""
     from . import arrays, folders, idx
 
+    check_source(source)
+    check_size(size)
     path = Path(source)
     if size is None and source == "digits":
         return _digits()
@@ -104,17 +149,45 @@ def load_images(source: str | Path, size: tuple[int, int] | None = None) -> Imag
     if source not in KNOWN and not path.exists():
         raise DataError(_unknown(str(source)))
     if path.is_dir() and not idx.is_there(path):
-        return folders.load(path, size)
+        return folders.load(path, size, skip_broken)
     if size is not None:
-        raise DataError(f"size={size} is for folders of images, and {path} is none: leave it out")
+        raise DataError(f"size={size} applies only to folders of images, and {path} is not one: leave it out")
     if path.is_dir():
         return idx.load(path)
     if path.suffix.lower() == ".npz":
-        return arrays.load(path)
+        return arrays.load(path, skip_broken)
+    packed = path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
     raise DataError(
-        f"{path} is neither a folder nor an .npz file: give a folder with a folder of images for each class, "
-        "a folder of idx files, or an .npz file with the keys images and labels"
+        f"{path} is neither a folder nor an .npz file: {'unpack it, and ' if packed else ''}give a folder with a "
+        "folder of images for each class, a folder of idx files, or an .npz file with the keys images and labels"
     )
+
+
+def check_source(source: object) -> None:
+    """Raise unless `source` can be the name or the path of images.
+
+    Raises:
+        DataError: it cannot.
+    """
+    if not isinstance(source, str | Path) or not str(source).strip():
+        kind = "an empty text" if isinstance(source, str) else f"a {type(source).__name__}"
+        raise DataError(
+            f"images are given as a name, a path or an ImageData, not as {kind}: arrays become an ImageData with "
+            "ImageData(images, labels, classes, name)"
+        )
+
+
+def check_size(size: object) -> None:
+    """Raise unless `size` is None or a height and a width.
+
+    Raises:
+        DataError: it is not.
+    """
+    if size is None:
+        return
+    pair = isinstance(size, tuple | list) and len(size) == 2
+    if not (pair and all(isinstance(x, int | np.integer) and x > 0 for x in size)):  # type: ignore[attr-defined]
+        raise DataError(f"size={size!r}: give height and width, such as size=(64, 64)")
 
 
 def _unknown(source: str) -> str:

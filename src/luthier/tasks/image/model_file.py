@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..._version import __version__
-from ...errors import DataError, StorageError
+from ...errors import StorageError
 from ...train import predict
-from .data import Images
 from .network import CnnSettings, build_cnn
+from .pixels import Reading
 from .split import Normalization, Prepared
-from .unlabelled import fit_shape, load_unlabelled
+from .unlabelled import ModelImages, as_model_images, load_unlabelled
 
 FORMAT = 1
 
@@ -27,6 +27,12 @@ FORMAT = 1
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """A model with what turns images into its inputs and its outputs into classes.
+
+    ```
+    model = load_model("runs/mine/model")
+    names, images = model.load("photos")
+    labels, probabilities = model.predict(images)
+    ```
 
     Attributes:
         model: the network.
@@ -36,6 +42,8 @@ class Predictor:
         white: the pixel value of full brightness in that data.
         params: the configuration it was trained with.
         details: whatever was saved beside it, such as its accuracy.
+        low: the least pixel value in that data.
+        reading: how that data's files were read.
     """
 
     model: nn.Module
@@ -45,33 +53,59 @@ class Predictor:
     white: float
     params: dict[str, Any]
     details: dict[str, Any]
+    low: float = 0.0
+    reading: Reading = field(default_factory=Reading)
 
-    def load(self, source: str | Path) -> tuple[list[str], Images]:
-        """Names and images (n, h, w, c) of an .npz file, a folder or an image file, as the model takes them.
+    def load(
+        self, source: str | Path, *, white: float | None = None, skip_broken: bool = False
+    ) -> tuple[list[str], ModelImages]:
+        """Names and images (n, h, w, c) of an .npz or .npy file, a folder or an image file, as the model takes them.
+
+        Files are read as those that the model was trained on. Arrays of another unit of brightness, such as 0 to 1 for
+        a model of 0 to 255, are scaled with a warning where the unit is plain, and refused where it is not.
+
+        Args:
+            source: where they are.
+            white: full brightness in arrays, and in files of more than 8 bits; None to recognise it.
+            skip_broken: leave out image files that cannot be read.
 
         Raises:
             DataError: as for `load_unlabelled`.
         """
-        channels, height, width = self.shape
-        return load_unlabelled(source, (height, width, channels), self.white)
+        return load_unlabelled(
+            source,
+            self._shape,
+            self.white,
+            low=self.low,
+            reading=self.reading,
+            own_white=white,
+            skip_broken=skip_broken,
+        )
 
-    def predict(self, images: Images) -> tuple[list[str], NDArray[np.float64]]:
+    def predict(self, images: NDArray[Any], *, white: float | None = None) -> tuple[list[str], NDArray[np.float64]]:
         """The likeliest class of each image, and the probabilities (n, classes) of all.
 
         Args:
-            images: (n, h, w, c) in the unit of the training data; resized and turned to its channels if need be.
+            images: what `load` gave; or (n, h, w, c), (n, h, w), (n, c, h, w), or one image (h, w, c) or (h, w).
+                They are resized and turned to the model's channels if need be.
+            white: full brightness in them; None to recognise it, as `load` does.
 
         Raises:
-            DataError: another number of axes, or channels that cannot be converted.
+            DataError: axes, channels or values that cannot be what the model takes.
         """
-        if images.ndim != 4:
-            raise DataError(f"images of shape {images.shape}: they must be (n, height, width, channels)")
-        if len(images) == 0:
+        images = images if isinstance(images, ModelImages) else np.asarray(images)
+        if images.ndim == 4 and len(images) == 0:
             return [], np.empty((0, len(self.classes)))
-        channels, height, width = self.shape
-        inputs = self.normalization(fit_shape(images, (height, width, channels)))
+        fitting = as_model_images(images, self._shape, self.white, low=self.low, own_white=white)
+        inputs = self.normalization(np.asarray(fitting))
         probabilities = predict(self.model, inputs).double().softmax(dim=1).cpu().numpy()
         return [self.classes[i] for i in probabilities.argmax(axis=1)], probabilities
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """(h, w, c) of one image."""
+        channels, height, width = self.shape
+        return height, width, channels
 
 
 def save_model(
@@ -84,7 +118,7 @@ def save_model(
     """Write a trained model; an older one in the folder is replaced.
 
     Args:
-        folder: made if it is not there.
+        folder: made if it does not exist.
         model: what `build_cnn` made for `params`, trained.
         params: its configuration; JSON.
         prepared: the data it was trained on: classes, shape and normalisation are kept, no image is.
@@ -107,6 +141,8 @@ def save_model(
         "mean": list(prepared.normalization.mean),
         "std": list(prepared.normalization.std),
         "white": prepared.white,
+        "low": prepared.low,
+        "reading": prepared.reading.to_json(),
         "data": prepared.name,
         "params": dict(params),
         "details": dict(details or {}),
@@ -151,7 +187,8 @@ def load_model(folder: str | Path) -> Predictor:
         model = build_cnn((channels, height, width), len(classes), CnnSettings(**about["network"]))
         model.load_state_dict(torch.load(folder / "weights.pt", map_location="cpu", weights_only=True))
         white, params, details = float(about["white"]), dict(about["params"]), dict(about["details"])
+        low, reading = float(about["low"]), Reading.from_json(about["reading"])
     except Exception as error:  # whatever damage can make torch and the settings raise
         raise StorageError(f"the model in {folder} is damaged ({error}): save it again") from error
     model.eval()
-    return Predictor(model, classes, (channels, height, width), normalization, white, params, details)
+    return Predictor(model, classes, (channels, height, width), normalization, white, params, details, low, reading)

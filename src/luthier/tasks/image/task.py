@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,11 @@ from ...space import Choice, Domain, Float, Ordinal, Space
 from ...train import EpochResult, FitResult, TrainSettings, fit, predict, seeded, threads, training_space
 from ..epoch_log import EpochLog
 from .augment import Augmentation, augmentation_space
-from .data import KNOWN, ImageData, load_images
+from .data import KNOWN, ImageData, check_size, check_source, read_data
 from .network import CnnSettings, build_cnn, count_parameters, network_space
-from .split import Prepared, prepare
+from .split import Prepared, check_split, prepare
+
+_log = logging.getLogger("luthier")
 
 _STEPS = 16  # an epoch of fewer steps teaches too little to be worth trying
 
@@ -83,8 +86,9 @@ class ImageTask:
         augment: "auto" searches rotation and shift, and flips where images have colour (mirrored digits and
             letters are others); True searches all of `Augmentation`; False changes no image.
         validation, test: shares that are held out; see `prepare`.
-        limit: at most so many images to train and validate on.
+        limit: at most this many images to train and validate on.
         size: height and width for folders of images of different sizes.
+        skip_broken: leave out images that cannot be read instead of raising an error that lists them.
         search: what to search; None for `default_space`. Its names are fields of `CnnSettings`,
             `TrainSettings` and `Augmentation`.
         checkpoints: a folder for the checkpoints of running trials: a trial that was killed goes on bit for bit.
@@ -93,6 +97,7 @@ class ImageTask:
         threads: PyTorch's threads in a training; with several workers, one each is fastest.
 
     Raises:
+        DataError: `data`, `size`, `seed`, `limit` or a share cannot be what it is.
         TrainingError: `search` has a parameter that nothing would use, or `augment` is none of the three.
     """
 
@@ -110,8 +115,15 @@ class ImageTask:
     marker: Path | None = None
     device: str = "cpu"
     threads: int = 1
+    skip_broken: bool = False
+
+    _told: ClassVar[bool] = False  # whether the notes on the data were shown
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, ImageData):
+            check_source(self.data)
+        check_size(self.size)
+        check_split(self.seed, self.validation, self.test, self.limit)
         if not isinstance(self.data, ImageData) and self.data not in KNOWN and Path(self.data).exists():
             object.__setattr__(self, "data", Path(self.data).resolve())  # a worker may run in another folder
         if self.augment not in ("auto", True, False):
@@ -123,17 +135,31 @@ class ImageTask:
                     raise TrainingError(f"nothing uses the parameter {name!r}: choose among {', '.join(sorted(used))}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # without what was loaded
+        state = {f.name: getattr(self, f.name) for f in fields(self)}  # without what was loaded
+        return state | {"_told": self._told or "prepared" in self.__dict__}  # a worker does not repeat the notes
 
     @cached_property
     def prepared(self) -> Prepared:
-        """The split and normalised data.
+        """The split and normalised data; its notes are logged once.
 
         Raises:
             DataError: as for `load_images` and `prepare`.
         """
-        data = self.data if isinstance(self.data, ImageData) else load_images(self.data, self.size)
-        return prepare(data, self.seed, self.validation, self.test, self.limit, self.marker)
+        data = self.data if isinstance(self.data, ImageData) else read_data(self.data, self.size, self.skip_broken)
+        made = prepare(data, self.seed, self.validation, self.test, self.limit, self.marker)
+        if not self._told:
+            for note in made.notes:
+                _log.warning("%s: %s", made.name, note)
+        return made
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the data, for a caller that says it itself: then it is not logged.
+
+        Raises:
+            DataError: as for `prepared`.
+        """
+        object.__setattr__(self, "_told", True)
+        return self.prepared.notes
 
     @cached_property
     def space(self) -> Space:
