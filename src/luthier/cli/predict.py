@@ -18,9 +18,19 @@ _SHOWN = 20  # rows on a terminal
 
 def predict(
     run: Path = typer.Argument(help="A run's folder, or a folder with a saved model."),
-    source: str = typer.Option(..., "--input", "-i", help="An `.npz` file of images, a folder of images, or an image."),
+    source: str = typer.Option(
+        ..., "--input", "-i", help="An `.npz` or `.npy` file of images, a folder of images, or an image."
+    ),
     out: Path | None = typer.Option(
         None, "--out", "-o", help="A CSV file to write: name, label, a probability per class."
+    ),
+    white: float | None = typer.Option(
+        None,
+        help="The value of full brightness in arrays and in files of more than 8 bits, such as 1, 255 or 4095.",
+        show_default="recognised",
+    ),
+    skip_broken: bool = typer.Option(
+        False, "--skip-broken", help="Leave out images that cannot be read, and report which."
     ),
     json: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
 ) -> None:
@@ -38,7 +48,7 @@ def predict(
     model = load_model(folder)
     if model.details.get("confirmed") is False:
         _say_unconfirmed(run, model.details)
-    names, images = model.load(source)
+    names, images = model.load(source, white=white, skip_broken=skip_broken)
     labels, probabilities = model.predict(images)
     if out is not None:
         try:

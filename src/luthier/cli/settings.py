@@ -39,6 +39,7 @@ class ImageSettings:
     timeout: float | None = None
     limit: int | None = None
     size: tuple[int, int] | None = None
+    skip_broken: bool = False
     task: str = "image"
 
     def __post_init__(self) -> None:

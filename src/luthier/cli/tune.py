@@ -48,6 +48,12 @@ def image(
         rich_help_panel="What to learn",
         show_default="the most frequent",
     ),
+    skip_broken: bool = typer.Option(
+        False,
+        "--skip-broken",
+        help="Leave out images that cannot be read, and report which, instead of stopping at them.",
+        rich_help_panel="What to learn",
+    ),
     trials: int | None = typer.Option(
         None, min=1, help="How many configurations to try.", rich_help_panel="The search", show_default="40"
     ),
@@ -164,6 +170,7 @@ def image(
         "timeout": None if timeout is None else seconds_of(timeout),
         "limit": limit,
         "size": None if size is None else (size, size),
+        "skip_broken": skip_broken or None,
     }
     if out is None:
         if data is None:

@@ -59,6 +59,7 @@ def tune_image(
         augment=_AUGMENT[settings.augment],
         limit=settings.limit,
         size=settings.size,
+        skip_broken=settings.skip_broken,
         checkpoints=folder.checkpoints,
         marker=folder.seal,
         models=folder.candidates.resolve(),  # a worker may run in another folder
@@ -108,7 +109,7 @@ def _say_problem(say: Speaker, settings: ImageSettings) -> None:
 
 def _say_data(say: Speaker, task: KeepingTask) -> None:
     say.step("Data preparation")
-    prepared = task.prepared
+    notes, prepared = task.notes(), task.prepared
     channels, height, width = prepared.shape
     say.fact("images", f"{height}×{width}, {channels} channel{'s' if channels > 1 else ''}")
     say.fact("classes", f"{len(prepared.classes)}: {_listed(prepared.classes)}")
@@ -118,6 +119,8 @@ def _say_data(say: Speaker, task: KeepingTask) -> None:
         f"the final check; stratified by class, seed {task.seed}",
     )
     say.fact("normalisation", "each channel to mean 0 and deviation 1, measured on the training part alone")
+    for i, note in enumerate(notes, 1):
+        say.fact("note" if len(notes) == 1 else f"note {i}", note)
 
 
 def _baseline(walk: Walk) -> TrialRecord:

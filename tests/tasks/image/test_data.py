@@ -274,7 +274,10 @@ def test_npz_floats_and_channels_first(tmp_path: Path) -> None:
         ({"x": IMAGES, "y": LABELS, "classes": np.array(["a", "b"])}, "from 0 to 1"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES, "y_test": LABELS + 1}, "a class that the training part lacks"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES[:, :2], "y_test": LABELS}, "the test images have the shape"),
-        ({"x": IMAGES, "y": np.array([{}] * 6)}, r"arrays of Python objects, which are not read \(y: make each a plain array"),
+        (
+            {"x": IMAGES, "y": np.array([{}] * 6)},
+            r"arrays of Python objects, which are not read \(y: make each a plain array",
+        ),
     ],
 )
 def test_npz_errors(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:

@@ -136,3 +136,94 @@ def test_a_marked_copy_is_sealed_anew(tmp_path: Path) -> None:
     assert not copy.is_open
     copy.open("another study")
     assert (tmp_path / "opened.jsonl").exists()
+
+
+# -- copies
+
+
+def with_copies(n: int = 60, copies: int = 12) -> ImageData:
+    """Numbered images, the first of which come again at the end."""
+    images = np.arange(1, n + 1, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 5, 2), np.float32)
+    labels = np.arange(n) % 3
+    return ImageData(
+        np.concatenate([images, images[:copies]]), np.concatenate([labels, labels[:copies]]), tuple("abc"), "copies"
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(n=st.integers(40, 90), copies=st.integers(1, 30), seed=st.integers(0, 99))
+def test_copies_are_never_in_two_parts(n: int, copies: int, seed: int) -> None:
+    prepared = prepare(with_copies(n, copies), seed)
+    parts = [prepared.train, prepared.validation, prepared.sealed.open("a test")]
+    assert sum(map(len, parts)) == n + copies
+    train, validation, test = (numbers(prepared, part.inputs) for part in parts)
+    assert not train & test
+    assert not train & validation
+    assert not validation & test
+    what = "1 image is an exact copy of another" if copies == 1 else f"{copies} images are exact copies of others"
+    assert prepared.notes[0].startswith(what)
+
+
+def test_copies_do_not_change_a_split_without_them() -> None:
+    assert prepare(numbered(90)).notes == ()
+
+
+def test_copies_of_a_given_test_part_leave_the_training_part() -> None:
+    data = with_copies(60, 0)
+    test = data.images[:10], data.labels[:10]
+    held = (
+        np.concatenate([data.images[5:15], data.images[20:25]]),
+        np.concatenate([data.labels[5:15], data.labels[20:25]]),
+    )
+    prepared = prepare(ImageData(data.images, data.labels, data.classes, "mine", test, validation=held))
+    assert (len(prepared.train), len(prepared.validation), len(prepared.sealed)) == (40, 10, 10)
+    assert prepared.notes == (
+        "in the training part, 10 images are exact copies of images in the sealed test set: left out of the training "
+        "part",
+        "in the validation part, 5 images are exact copies of images in the sealed test set: left out of the "
+        "validation part",
+        "in the training part, 10 images are exact copies of images in the validation part: left out of the training "
+        "part",
+    )
+    everything = set(range(1, 61))
+    assert numbers(prepared, prepared.train.inputs) == everything - set(range(1, 16)) - set(range(21, 26))
+
+
+def test_a_part_of_copies_alone_is_refused() -> None:
+    data = with_copies(60, 0)
+    with pytest.raises(DataError, match="every image of the training part is also in the sealed test set"):
+        prepare(ImageData(data.images, data.labels, data.classes, "mine", (data.images, data.labels)))
+
+
+def test_copies_with_other_labels_are_pointed_out() -> None:
+    data = with_copies(60, 4)
+    labels = data.labels.copy()
+    labels[-1] = (labels[-1] + 1) % 3
+    notes = prepare(ImageData(data.images, labels, data.classes, "mine")).notes
+    assert notes[1] == "1 of these copies is of another class than the first, such as 'a' and 'b': check their labels"
+
+
+def test_a_class_of_copies_of_another_is_refused() -> None:
+    data = with_copies(60, 12)
+    labels = np.where(np.arange(72) < 60, np.arange(72) % 2, 2)
+    with pytest.raises(DataError, match="every image of class 'c' is an exact copy of one of another class"):
+        prepare(ImageData(data.images, labels, data.classes, "mine"))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "1", True, None])
+def test_a_seed_that_cannot_be(seed: object) -> None:
+    with pytest.raises(DataError, match=r"seed=.*: a seed is a whole number from 0 to 2\*\*32 - 1"):
+        prepare(numbered(60), seed)  # type: ignore[arg-type]
+
+
+# -- a validation part that came with the data
+
+
+def test_a_given_validation_part_stays() -> None:
+    data = with_copies(100, 0)
+    held = -data.images[:20] - 1000, data.labels[:20]
+    prepared = prepare(ImageData(data.images, data.labels, data.classes, "mine", validation=held), test=0.3)
+    assert (len(prepared.train), len(prepared.validation), len(prepared.sealed)) == (70, 20, 30)
+    assert numbers(prepared, prepared.validation.inputs) == {-1000 - i for i in range(1, 21)}
+    limited = prepare(ImageData(data.images, data.labels, data.classes, "mine", validation=held), test=0.3, limit=45)
+    assert (len(limited.train), len(limited.validation), len(limited.sealed)) == (35, 10, 30)

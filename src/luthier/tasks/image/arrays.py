@@ -170,9 +170,8 @@ def _read(path: Path) -> tuple[Arrays, list[str]]:
     objects: list[str] = []
     try:
         with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                if key.lower() in stored:
-                    raise DataError(f"{path} holds two keys {key.lower()!r} that differ only in case: remove one")
+            keys = list(file.files)
+            for key in keys:
                 try:
                     array = file[key]
                 except ValueError as error:
@@ -184,6 +183,9 @@ def _read(path: Path) -> tuple[Arrays, list[str]]:
                     stored[key.lower()] = array
     except (OSError, ValueError, EOFError, TypeError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as an .npz file, it is damaged or cut short; {_SAVE}") from error
+    twice = [key for key in keys if key != key.lower() and key.lower() in keys]
+    if twice:
+        raise DataError(f"{path} holds two keys {twice[0].lower()!r} that differ only in case: remove one")
     return stored, objects
 
 
@@ -309,6 +311,8 @@ def _labels(raw: NDArray[Any], where: str, images: NDArray[Any]) -> NDArray[Any]
     """(n,) whole numbers or strings; of one-hot rows, the columns."""
     if raw.ndim == 2 and raw.shape[1] == 1:
         raw = raw[:, 0]
+    if raw.ndim == 2 and raw.shape[0] == 1 and images.ndim and raw.shape[1] == len(images):
+        raw = raw[0]
     if raw.ndim == 2 and raw.shape[1] > 1 and raw.dtype.kind in "buif":
         if ((raw == 0) | (raw == 1)).all() and (raw.sum(axis=1) == 1).all():
             columns: NDArray[np.int64] = raw.argmax(axis=1).astype(np.int64)
@@ -316,8 +320,6 @@ def _labels(raw: NDArray[Any], where: str, images: NDArray[Any]) -> NDArray[Any]
         raise DataError(
             f"{where}: labels of shape {raw.shape}: rows of several columns must be one-hot, a single 1 and else 0"
         )
-    if raw.ndim == 2 and raw.shape[0] == 1 and images.ndim and raw.shape[1] == len(images):
-        raw = raw[0]
     if raw.ndim != 1:
         raise DataError(f"{where}: labels of shape {raw.shape}: they must be (n,), one class for each image")
     if raw.dtype.kind == "f":

@@ -80,7 +80,7 @@ def unit_of(span: Span, white: float, low: float, where: str) -> float:
     Raises:
         DataError: they are in neither the model's unit nor one that can be told.
     """
-    if span.low < -0.02 * white and low >= 0:
+    if low >= 0 and span.low < -0.05 * span.high:  # beyond what interpolation does
         raise DataError(
             f"{where}: there are pixel values down to {span.low:g}, and the model was trained on none below 0: "
             "give the pixels as they were before they were normalised"

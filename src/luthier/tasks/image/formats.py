@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections import Counter
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -74,7 +73,7 @@ def left_out(others: Mapping[str, int]) -> tuple[str, ...]:
     """
     if not others:
         return ()
-    counts = Counter(others).most_common()
+    counts = sorted(others.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{n} {suffix or 'without a suffix'}{_need(suffix)}" for suffix, n in counts[:12]]
     if len(counts) > 12:
         parts.append(f"{sum(n for _, n in counts[12:])} of other kinds")

@@ -28,12 +28,6 @@ FORMAT = 1
 class Predictor:
     """A model with what turns images into its inputs and its outputs into classes.
 
-    ```
-    model = load_model("runs/mine/model")
-    names, images = model.load("photos")
-    labels, probabilities = model.predict(images)
-    ```
-
     Attributes:
         model: the network.
         classes: names of its classes.

@@ -207,7 +207,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _header(path: Path) -> _Header:
     with _opened(path) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+        # asking a PNG without EXIF for it would decode its pixels
+        has_exif = image.format != "PNG" or "exif" in image.info
+        turned = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
         tags = getattr(image, "tag_v2", {})  # of a TIFF, whose size is as it is seen, or as it is stored, by version
         width, height = tags.get(_WIDTH, image.size[0]), tags.get(_HEIGHT, image.size[1])
         raw_modes = [str(tile[3]) for tile in getattr(image, "tile", ())]

@@ -338,8 +338,8 @@ def _stratified(
 
 def _too_few(data: ImageData, labels: NDArray[np.int64], distinct: bool) -> DataError:
     values, counts = np.unique(labels, return_counts=True)
-    rare = int(values[np.argmin(counts)])
+    rare, kind = int(values[np.argmin(counts)]), "different images" if distinct else "images"
     return DataError(
-        f"{data.name}: class {data.classes[rare]!r} has {counts.min()} of {len(labels)}{' different' if distinct else ''} images, too few to "
-        "be in the training, the validation and the test part: add images of it, remove it, or hold out larger shares"
+        f"{data.name}: class {data.classes[rare]!r} has {counts.min()} of {len(labels)} {kind}, too few to be in the "
+        "training, the validation and the test part: add images of it, remove it, or hold out larger shares"
     )
