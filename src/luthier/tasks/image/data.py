@@ -31,6 +31,7 @@ class ImageData:
     """Labelled images; checked when made.
 
     >>> import numpy as np
+    >>> from luthier.tasks.image import ImageData
     >>> images = np.arange(4 * 8 * 8, dtype=np.uint8).reshape(4, 8, 8, 1)
     >>> data = ImageData(images, np.array([0, 1, 0, 1]), ("cat", "dog"), "pets")
     >>> data.classes, data.white
@@ -115,6 +116,7 @@ def load_images(source: str | Path, size: tuple[int, int] | None = None, skip_br
 
     What was left out or taken for granted is in the `notes` of the result, and logged.
 
+    >>> from luthier.tasks.image import load_images
     >>> load_images("digits").images.shape
     (1797, 8, 8, 1)
 
