@@ -68,7 +68,7 @@ def test_tune_lists_all_broken_files_and_leaves_nothing_behind(photos, tmp_path,
 
 
 def test_tune_skips_broken_files_and_says_which(photos, tmp_path, here, monkeypatch):
-    def stop(say, study, task):  # the data was loaded and described by then
+    def stop(*_):  # the data was loaded and described by then
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflow, "_baseline", stop)
