@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from luthier.errors import DataError
@@ -182,6 +184,46 @@ def test_turned_images_are_upright(tmp_path: Path, suffix: str, dtype: type) -> 
     assert data.images.shape[:3] == (2, 24, 16)
     assert data.images[0, :10].mean() > 240
     assert data.images[0, 14:].mean() < 15
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_damaged_exif_does_not_cost_the_image(tmp_path: Path, suffix: str) -> None:
+    data = two_classes(tmp_path, [np.full((16, 24), 200, np.uint8)] * 2, suffix, exif=b"Exif\0\0GARBAGE!")
+    np.testing.assert_allclose(data.images, 200, atol=3)
+
+
+def test_what_is_inside_decides_not_the_suffix(tmp_path: Path) -> None:
+    data = two_classes(tmp_path, [np.full((4, 4), 200, np.uint8)] * 2, ".jpg", format="GIF")
+    np.testing.assert_array_equal(data.images, 200)
+
+
+def test_images_of_extreme_shapes(tmp_path: Path) -> None:
+    shapes = [(1, 1), (1, 3000), (3000, 1), (4, 4), (4, 4)]
+    data = two_classes(tmp_path, [np.full(shape, 200, np.uint8) for shape in shapes], ".png")
+    np.testing.assert_array_equal(data.images, np.full((5, 4, 4, 1), 200))
+
+
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from([".png", ".jpg", ".tif", ".gif", ".bmp", ".ppm", ".tga"]),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6),
+    kept=st.floats(0, 1),
+)
+def test_damaged_bytes_give_an_image_or_an_error_that_names_the_file(
+    tmp_path: Path, suffix: str, changes: list[tuple[int, int]], kept: float
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    Image.fromarray(RNG.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(path)
+    raw = bytearray(path.read_bytes())
+    for at, value in changes:
+        raw[at % len(raw)] = value
+    path.write_bytes(bytes(raw[: int(len(raw) * kept) if len(changes) % 2 else len(raw)]))
+    try:
+        _, images = load_unlabelled(path, (8, 8, 3))
+    except DataError as error:
+        assert str(path) in str(error)
+    else:
+        assert images.shape == (1, 8, 8, 3)
 
 
 # -- broken files

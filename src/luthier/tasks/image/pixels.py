@@ -208,8 +208,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 def _header(path: Path) -> _Header:
     with _opened(path) as image:
         # asking a PNG without EXIF for it would decode its pixels
-        has_exif = image.format != "PNG" or "exif" in image.info
-        turned = has_exif and image.getexif().get(_ORIENTATION, 1) >= 5
+        turned = (image.format != "PNG" or "exif" in image.info) and _orientation(image) >= 5
         tags = getattr(image, "tag_v2", {})  # of a TIFF, whose size is as it is seen, or as it is stored, by version
         width, height = tags.get(_WIDTH, image.size[0]), tags.get(_HEIGHT, image.size[1])
         raw_modes = [str(tile[3]) for tile in getattr(image, "tile", ())]
@@ -289,9 +288,9 @@ def _pixels(image: Image.Image, plan: _Plan) -> NDArray[Any]:
     height, width, channels = plan.shape
     image.load()
     if _depth(image.mode) != "8-bit":
-        upright = ImageOps.exif_transpose(_deep(image))
+        upright = _upright(_deep(image))
     else:
-        upright = ImageOps.exif_transpose(image)
+        upright = _upright(image)
         if _is_clear(upright):
             over = Image.new("RGBA", upright.size, (plan.background,) * 3 + (255,))
             upright = Image.alpha_composite(over, _with_alpha(upright))
@@ -302,6 +301,19 @@ def _pixels(image: Image.Image, plan: _Plan) -> NDArray[Any]:
         upright = upright.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(upright)
     return np.broadcast_to(pixels.reshape(height, width, -1), plan.shape)
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, from 1 to 8; 1 if the file does not tell, or tells it in EXIF that cannot be read."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises whatever it meets; the pixels are whole all the same
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
 
 
 def _deep(image: Image.Image) -> Image.Image:
@@ -315,7 +327,7 @@ def _deep(image: Image.Image) -> Image.Image:
         raise _Unreadable("it holds NaN or infinity")
     out = Image.fromarray(values.astype(np.float32))
     exif = Image.Exif()
-    exif[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    exif[_ORIENTATION] = _orientation(image)
     out.info["exif"] = exif.tobytes()
     return out
 
