@@ -366,7 +366,7 @@ def test_loading_makes_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"direction": "minimise"}, "each must be 'minimize' or 'maximize'"),
+        ({"direction": "minimise"}, "direction='minimise' must be 'minimize' or 'maximize'"),
         ({"directions": []}, "at least one"),
         ({"direction": "minimize", "directions": ["minimize"]}, "not both"),
     ],

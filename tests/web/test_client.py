@@ -85,9 +85,9 @@ def test_an_objective_that_defines_its_space(serve: Callable[..., Any], tmp_path
 def test_errors_come_over_as_what_they_were(serve: Callable[..., Any], tmp_path: Path) -> None:
     server = serve(tmp_path / "s.db")
     study = create_study(server.url, TOKEN, "s", space=SPACE, sampler="random")
-    with pytest.raises(ValueError, match="no best one"):
+    with pytest.raises(ValueError, match="no complete, feasible trial yet"):
         _ = study.best_trial
-    with pytest.raises(ValueError, match="no best one"):
+    with pytest.raises(ValueError, match="no complete, feasible trial yet"):
         _ = study.recommended_trial
     with pytest.raises(StudyExists):
         create_study(server.url, TOKEN, "s", space=SPACE)

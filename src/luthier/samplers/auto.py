@@ -9,12 +9,14 @@ from ..space import Space
 from ..trial import TrialState
 from ..types import Configuration
 from .gp import GPSampler
+from .options import clear_options
 from .tpe import TPESampler
 
 _GP_TRIALS = 200  # finished trials up to which a Gaussian process is asked: its cost grows with their cube
 _GP_DIMENSIONS = 200  # parameters up to which it was measured: a suggestion takes an eighth of a second there
 
 
+@clear_options
 class AutoSampler:
     """Chooses by itself: an initial design, a Gaussian process up to 200 trials, then TPE.
 

@@ -10,9 +10,11 @@ import numpy as np
 from ..history import History
 from ..space import Space
 from ..types import Configuration
+from .options import clear_options
 from .sequences import Method, point_sequence
 
 
+@clear_options
 @dataclass(frozen=True)
 class QMCSampler:
     """Points that cover the space more evenly than random ones.

@@ -10,8 +10,10 @@ import numpy as np
 from ..history import History
 from ..space import Space
 from ..types import Configuration
+from .options import clear_options
 
 
+@clear_options
 @dataclass(frozen=True)
 class RandomSampler:
     """Uniform over the encoded space: log-uniform where `log=True`, every choice as likely.

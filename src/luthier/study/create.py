@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 from ..engine import LEASE_SECONDS, Engine
 from ..errors import SpaceError, StudyExists, StudyNotFound
-from ..samplers import AutoSampler, Sampler
-from ..schedulers import Scheduler
+from ..samplers.catalogue import make_sampler
+from ..samplers.protocol import Sampler
+from ..schedulers.catalogue import make_pruner
+from ..schedulers.protocol import Scheduler
 from ..space import Space
 from ..stores import Store, StudyRecord, open_store
 from ..streams import fresh_seed
 from ..types import Direction
+from .arguments import check_lease, checked_directions, checked_name, checked_seed, checked_space
 from .study import Study
 
 
 def create_study(
     *,
-    direction: Direction | None = None,
-    directions: Sequence[Direction] | None = None,
+    direction: Direction | enum.Enum | None = None,
+    directions: Sequence[Direction | enum.Enum] | None = None,
     space: Space | Mapping[str, Any] | None = None,
-    sampler: Sampler | None = None,
-    pruner: Scheduler | None = None,
+    sampler: Sampler | str | None = None,
+    pruner: Scheduler | str | None = None,
     storage: str | PathLike[str] | Store | None = None,
     study_name: str | None = None,
     load_if_exists: bool = False,
@@ -37,37 +41,36 @@ def create_study(
         directions: one for each of several objectives.
         space: what is searched, as a `Space` or a dict of domains; None where the objective defines it
             with `trial.suggest_*`.
-        sampler: what proposes parameters; `AutoSampler()` by default.
-        pruner: what stops poor trials early; None by default: trials run to their end.
+        sampler: what proposes parameters, by name ("auto", "gp", "tpe", "random", "qmc", "grid") or as an object,
+            such as `TPESampler(gamma=0.2)`; "auto" by default.
+        pruner: what stops poor trials early, by name ("median", "halving") or as an object; None by default: trials
+            run to their end.
         storage: None keeps the study in memory; a path or "sqlite:///PATH" in an SQLite file.
-        study_name: unique in the storage; made up if not given.
+        study_name: unique in the storage, up to 200 characters; made up if not given.
         load_if_exists: go on with the study of that name if there is one.
         seed: the same seed gives the same study; a fresh one by default.
-        lease_seconds: a process that does not renew its hold of a trial for so long loses it to whoever asks next.
+        lease_seconds: a process that does not renew its hold of a trial for this long loses it to whoever asks next.
             A thread renews every third of it, so only dead and paused processes, and dead machines, do. Two minutes
             by default: longer than any busy database or native code that holds the interpreter; shorter only makes
             the trial of a dead machine start again sooner. A study in memory needs none.
 
     Raises:
-        StudyExists: the name is taken and load_if_exists is False.
+        StudyExists: the name is taken and load_if_exists is False; or it is True, and `seed` or the directions are
+            given and differ from those of the existing study.
         StorageError: the storage cannot be used.
-        ValueError: both direction and directions, one that is neither "minimize" nor "maximize", a
-            pruner with several objectives, or lease_seconds that are not positive.
-        SpaceError: load_if_exists, and the study there has another space.
+        TypeError, ValueError: an argument of the wrong kind or out of range, such as `TPESampler` without
+            parentheses, both direction and directions, or a pruner with several objectives.
+        SpaceError: load_if_exists, and the existing study has another space.
     """
-    if direction is not None and directions is not None:
-        raise ValueError("give direction (one objective) or directions (several), not both")
-    chosen = tuple(directions) if directions is not None else (direction or "minimize",)
-    if not chosen or any(d not in ("minimize", "maximize") for d in chosen):
-        raise ValueError(f"directions are {list(chosen)}: each must be 'minimize' or 'maximize', and at least one")
-    if pruner is not None and len(chosen) > 1:
-        raise ValueError("a pruner needs one objective: leave pruner out, or optimize one objective")
-    declared = Space(space) if isinstance(space, Mapping) else space
+    chosen = checked_directions(direction, directions)
+    seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
+    proposes, prunes = make_sampler(sampler), make_pruner(pruner, len(chosen))
+    check_lease(lease_seconds)
     store = open_store(storage)
     record = StudyRecord(
-        name=study_name if study_name is not None else f"study-{fresh_seed():016x}",
+        name=name if name is not None else f"study-{fresh_seed():016x}",
         directions=chosen,
-        seed=fresh_seed() if seed is None else int(seed),
+        seed=fresh_seed() if seed is None else seed,
         space=None if declared is None else declared.to_json(),
     )
     try:
@@ -77,12 +80,25 @@ def create_study(
             raise StudyExists(
                 f"{error}: choose another study_name, or pass load_if_exists=True to go on with that study"
             ) from error
+        given = direction is not None or directions is not None
         record = store.study(record.name)
-        if record.directions != chosen and (direction is not None or directions is not None):
-            raise StudyExists(
-                f"study {record.name!r} has the directions {list(record.directions)}, not {list(chosen)}"
-            ) from error
-    return _study(store, record, declared, sampler, pruner, lease_seconds)
+        check_same(record, chosen if given else None, seed)
+        prunes = make_pruner(pruner, len(record.directions))
+    return _study(store, record, declared, proposes, prunes, lease_seconds)
+
+
+def check_same(record: StudyRecord, directions: tuple[Direction, ...] | None, seed: int | None) -> None:
+    """Raise `StudyExists` unless an existing study has what was given for it; None was not given."""
+    if directions is not None and directions != record.directions:
+        raise StudyExists(
+            f"study {record.name!r} has the directions {list(record.directions)}, not {list(directions)}: leave them "
+            "out to go on with it, or choose another study_name"
+        )
+    if seed is not None and seed != record.seed:
+        raise StudyExists(
+            f"study {record.name!r} was made with seed={record.seed}, not {seed}: leave seed out to go on with it, or "
+            "choose another study_name"
+        )
 
 
 def load_study(
@@ -90,8 +106,8 @@ def load_study(
     *,
     storage: str | PathLike[str] | Store,
     space: Space | Mapping[str, Any] | None = None,
-    sampler: Sampler | None = None,
-    pruner: Scheduler | None = None,
+    sampler: Sampler | str | None = None,
+    pruner: Scheduler | str | None = None,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
     """A study from a storage.
@@ -107,8 +123,13 @@ def load_study(
     Raises:
         StudyNotFound: there is none of that name, or several and none is named.
         StorageError: the storage cannot be used.
+        TypeError, ValueError: an argument of the wrong kind or out of range; a pruner for several objectives.
         SpaceError: `space` is not that of the study.
     """
+    study_name, declared = checked_name(study_name), checked_space(space)
+    proposes = make_sampler(sampler)
+    make_pruner(pruner)  # a wrong one is refused before the storage is opened
+    check_lease(lease_seconds)
     store = open_store(storage, must_exist=True)
     if study_name is None:
         names = [study.name for study in store.studies()]
@@ -116,15 +137,16 @@ def load_study(
             known = ", ".join(map(repr, names)) or "none"
             raise StudyNotFound(f"the storage has {len(names)} studies: {known}; name the one to load")
         study_name = names[0]
-    declared = Space(space) if isinstance(space, Mapping) else space
-    return _study(store, store.study(study_name), declared, sampler, pruner, lease_seconds)
+    record = store.study(study_name)
+    prunes = make_pruner(pruner, len(record.directions))
+    return _study(store, record, declared, proposes, prunes, lease_seconds)
 
 
 def _study(
     store: Store,
     record: StudyRecord,
     declared: Space | None,
-    sampler: Sampler | None,
+    sampler: Sampler,
     pruner: Scheduler | None,
     lease: float,
 ) -> Study:
@@ -139,11 +161,11 @@ def _study(
         declared = declared or stored
     elif declared is not None:
         _raise_space_differs(record.name, list(declared.names))
-    engine = Engine(store, record, sampler or AutoSampler(), pruner, declared, lease)
+    engine = Engine(store, record, sampler, pruner, declared, lease)
     return Study(engine, record)
 
 
 def _raise_space_differs(name: str, parameters: Sequence[str]) -> None:
-    """Say that a study was made with another space."""
+    """Raise the error of a study that was made with another space."""
     where = ", ".join(map(repr, parameters)) or "require"
     raise SpaceError(f"study {name!r} was made with another space (see {where}): use another study_name")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +23,19 @@ from ..space import Space
 from ..stores import Result, Store, StudyRecord
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration, Direction
+from .arguments import (
+    check_one_limit,
+    checked_callbacks,
+    checked_catch,
+    checked_count,
+    checked_jobs,
+    checked_number,
+    checked_objective,
+    checked_retries,
+    checked_seconds,
+    checked_state,
+    checked_values_by_name,
+)
 from .view import StudyView
 
 Objective: TypeAlias = Callable[[Trial], Any]
@@ -105,6 +120,8 @@ class Study(StudyView):
         Raises:
             SpaceError: fixed values that the space does not have.
         """
+        if fixed is not None:
+            fixed = checked_values_by_name("fixed", fixed)
         self._abandoned.take_expired()
         return self._engine.ask(fixed)
 
@@ -140,7 +157,8 @@ class Study(StudyView):
                 already, finished otherwise, or somebody else's by now.
         """
         live = trial if isinstance(trial, Trial) else None
-        number = live.number if live is not None else int(trial)  # type: ignore[arg-type]
+        number = live.number if live is not None else checked_number(trial)
+        state = checked_state(state)
         if constraints is not None:
             limits = finite_numbers(constraints, f"the constraints of trial {number}")
         else:
@@ -156,8 +174,8 @@ class Study(StudyView):
     def _result(
         self, number: int, values: Any, state: TrialState | None, constraints: tuple[float, ...], error: str | None
     ) -> Result:
-        if state is not None and not TrialState(state).is_finished:
-            raise ObjectiveError(f"trial {number} is told to be {TrialState(state).name}: tell a finished state")
+        if state is not None and not state.is_finished:
+            raise ObjectiveError(f"trial {number} is told to be {state.name}: tell a finished state")
         if state is TrialState.FAIL:
             return Result(state, None, constraints, error)
         if state is TrialState.PRUNED and values is None:
@@ -182,11 +200,13 @@ class Study(StudyView):
         Raises:
             SpaceError: values that a declared space does not have.
         """
+        params = checked_values_by_name("params", params)
+        attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
         if skip_if_exists:
             stored = self.space.check_partial({k: v for k, v in params.items() if k in self.space})
             if any(stored.items() <= dict(t.params).items() for t in self.trials):
                 return
-        self._engine.enqueue(params, user_attrs or {})
+        self._engine.enqueue(params, attrs)
 
     # -- optimize
 
@@ -194,10 +214,10 @@ class Study(StudyView):
         self,
         objective: Objective,
         n_trials: int | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         n_jobs: int = 1,
-        catch: type[Exception] | tuple[type[Exception], ...] = (),
-        callbacks: Sequence[Callback] = (),
+        catch: type[Exception] | Iterable[type[Exception]] = (),
+        callbacks: Iterable[Callback] | None = (),
         show_progress_bar: bool = False,
         *,
         total_trials: int | None = None,
@@ -205,7 +225,7 @@ class Study(StudyView):
         address: str | None = None,
         resources: Mapping[str, float] | None = None,
         max_retries: int = MAX_RETRIES,
-        trial_timeout: float | None = None,
+        trial_timeout: float | timedelta | None = None,
     ) -> None:
         """Run trials of an objective until there are enough.
 
@@ -215,13 +235,13 @@ class Study(StudyView):
         Args:
             objective: takes a `Trial`, returns its value, or one per objective; raises `TrialPruned` when
                 stopped early.
-            n_trials: how many trials to add. With none of n_trials, timeout and total_trials: until `stop`,
-                Ctrl-C, or the space is exhausted.
-            timeout: seconds after which no trial is started.
+            n_trials: how many trials to add; 0 adds none. With none of n_trials, timeout and total_trials: until
+                `stop`, Ctrl-C, or the space is exhausted.
+            timeout: seconds, or a `timedelta`, after which no trial is started.
             n_jobs: worker processes; 1 runs in this process, -1 is one per core.
-            catch: exceptions of the objective that make its trial FAIL and let the study go on; any other
-                makes it FAIL and is raised.
-            callbacks: called with the study and each finished trial.
+            catch: a class of exceptions, or several in a list or tuple, that make their trial FAIL and let the study
+                go on; any other makes it FAIL and is raised.
+            callbacks: functions in a list, called with the study and each finished trial.
             show_progress_bar: draw one.
             total_trials: run until the study has this many finished trials: safe to repeat after a crash.
             executor: where trials run, in place of worker processes: "ray" or "dask" for a cluster, which takes as
@@ -230,39 +250,42 @@ class Study(StudyView):
             resources: what one trial takes of the cluster; see `RayExecutor` and `DaskExecutor`.
             max_retries: how often a trial whose worker died, was stuck or fell silent is started again before it
                 counts as FAIL.
-            trial_timeout: seconds after which the worker process of a trial is killed, and the trial counts as
-                one whose worker died; on clusters too. n_jobs=1 then runs in one worker process: a stuck objective
-                in this process cannot be stopped from outside.
+            trial_timeout: seconds, or a `timedelta`, after which the worker process of a trial is killed, and the
+                trial counts as one whose worker died; on clusters too. n_jobs=1 then runs in one worker process: a
+                stuck objective in this process cannot be stopped from outside.
 
         A trial that was taken from this process (it was paused for longer than `lease_seconds`) is dropped with a
         warning in the log "luthier", does not count, and the run goes on.
 
         Raises:
-            ValueError: both n_trials and total_trials; a trial_timeout that is not positive; n_jobs or trial_timeout
-                with an executor that is made already; an executor that is unknown; address or resources without a
-                cluster.
+            TypeError: an argument of the wrong kind, such as an objective that cannot be called with a trial, or
+                n_trials=2.5.
+            ValueError: an argument out of range; both n_trials and total_trials; n_jobs or trial_timeout with an
+                executor that you constructed; an unknown executor; address or resources without a cluster.
             LuthierError: workers cannot get or load the objective, or no cluster answers.
             MissingDependency: the library of the cluster is not installed.
             ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
             KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
         """
-        if n_trials is not None and total_trials is not None:
-            raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
-        runs_on = choose_executor(executor, n_jobs, trial_timeout, address, resources)
-        self._stop.clear()
+        checked_objective(objective)
+        check_one_limit(n_trials, total_trials)
+        n_jobs = checked_jobs(n_jobs)
         run = Optimization(
             self._engine,
             self._abandoned,
             result=self._result_of,
             stop=self._stop,
-            n_trials=n_trials,
-            total_trials=total_trials,
-            timeout=timeout,
-            catch=catch if isinstance(catch, tuple) else (catch,),
-            callbacks=[lambda record, f=f: f(self, record) for f in callbacks],  # type: ignore[misc]
-            max_retries=max_retries,
+            n_trials=checked_count("n_trials", n_trials),
+            total_trials=checked_count("total_trials", total_trials),
+            timeout=checked_seconds("timeout", timeout),
+            catch=checked_catch(catch),
+            callbacks=[partial(_call, f, self) for f in checked_callbacks(callbacks)],
+            max_retries=checked_retries(max_retries),
             show_progress_bar=show_progress_bar,
         )
+        seconds = checked_seconds("trial_timeout", trial_timeout, positive=True)
+        runs_on = choose_executor(executor, n_jobs, seconds, address, resources)
+        self._stop.clear()
         run.run(objective, runs_on)
 
     def stop(self) -> None:
@@ -285,3 +308,7 @@ class Study(StudyView):
         except ObjectiveError as error:
             return Result(TrialState.FAIL, None, outcome.constraints, str(error)), error
         return result, outcome.exception
+
+
+def _call(callback: Callback, study: Study, record: TrialRecord) -> None:
+    callback(study, record)

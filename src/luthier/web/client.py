@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import StudyNotFound
 from ..space import Domain, Space
+from ..study.arguments import checked_directions, checked_name, checked_seed, checked_space, shown
 from ..types import Direction
-from .remote_study import RemoteStudy, fresh_id
+from .remote_session import fresh_id
+from .remote_study import RemoteStudy
 
 _TOKEN_VARIABLE = "LUTHIER_TOKEN"
 
@@ -47,9 +50,9 @@ def create_study(
     study_name: str | None = None,
     *,
     space: Space | Mapping[str, Domain] | None = None,
-    direction: Direction | None = None,
-    directions: Sequence[Direction] | None = None,
-    sampler: str = "auto",
+    direction: Direction | enum.Enum | None = None,
+    directions: Sequence[Direction | enum.Enum] | None = None,
+    sampler: str | None = None,
     pruner: str | None = None,
     seed: int | None = None,
     load_if_exists: bool = False,
@@ -63,30 +66,38 @@ def create_study(
         space: what is searched; None where the objective defines it with `trial.suggest_*`.
         direction: "minimize" (default) or "maximize", for one objective.
         directions: one for each of several objectives.
-        sampler: "auto", "random", "tpe" or "gp".
-        pruner: "median", or None: trials run to their end.
+        sampler: the name of one, as in `luthier.create_study`, since the service runs it; "auto" by default.
+        pruner: the name of one, likewise; None by default: trials run to their end.
         seed: the same seed gives the same study; a fresh one by default.
         load_if_exists: go on with the study of that name if there is one.
 
     Raises:
-        StudyExists: the name is taken.
-        SpaceError, ValueError: a space or settings that cannot be.
+        StudyExists: the name is taken; or load_if_exists, and what is given differs from the existing study.
+        SpaceError, TypeError, ValueError: an argument of the wrong kind or out of range.
         StorageError, MissingDependency: as `connect`.
     """
-    if direction is not None and directions is not None:
-        raise ValueError("give direction (one objective) or directions (several), not both")
-    declared = Space(space) if isinstance(space, Mapping) else space
+    chosen = checked_directions(direction, directions)
+    seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
     new = {
-        "name": study_name if study_name is not None else f"study-{fresh_id()[:16]}",
+        "name": name if name is not None else f"study-{fresh_id()[:16]}",
         "space": None if declared is None else declared.to_json(),
-        "directions": list(directions) if directions is not None else [direction or "minimize"],
+        "directions": None if direction is None and directions is None else list(chosen),
         "seed": seed,
-        "sampler": sampler,
-        "pruner": pruner,
+        "sampler": _name_of("sampler", sampler),
+        "pruner": _name_of("pruner", pruner),
         "load_if_exists": load_if_exists,
         "client": fresh_id(),
     }
     return _opened(url, token, study_name, declared, retry_seconds, new)
+
+
+def _name_of(argument: str, given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    raise TypeError(
+        f"{argument}={shown(given)} is not a name: the service runs the {argument}, so give its name, as in "
+        f"luthier.create_study({argument}='...')"
+    )
 
 
 def _opened(
@@ -100,7 +111,7 @@ def _opened(
     """A study, made first if there is something to make; the connection is closed if that fails."""
     from .connection import Connection
 
-    declared = Space(space) if isinstance(space, Mapping) else space
+    name, declared = checked_name(name), checked_space(space)
     connection = Connection(url, token or os.environ.get(_TOKEN_VARIABLE) or None, retry_seconds)
     try:
         if new is not None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ..samplers.catalogue import SAMPLERS
+from ..schedulers.catalogue import NAMES as PRUNER_NAMES
+from ..schedulers.catalogue import NO_PRUNER
 
 SETTINGS = "luthier.web"
 """The attribute of a study that keeps the names of its sampler and its pruner, and the id of the call that made it."""
@@ -39,7 +44,27 @@ Token: TypeAlias = Annotated[
         examples=["769142c96bc87cad"],
     ),
 ]
+SamplerName: TypeAlias = Annotated[
+    str,
+    AfterValidator(lambda name: _in_catalogue("sampler", name, SAMPLERS)),
+    Field(description="what proposes parameters", json_schema_extra={"enum": list(SAMPLERS)}, examples=["auto"]),
+]
+PrunerName: TypeAlias = Annotated[
+    str,
+    AfterValidator(lambda name: _in_catalogue("pruner", name, (*PRUNER_NAMES, NO_PRUNER))),
+    Field(
+        description="what stops poor trials early",
+        json_schema_extra={"enum": [*PRUNER_NAMES, NO_PRUNER]},
+        examples=["median"],
+    ),
+]
 Params: TypeAlias = Annotated[dict[Name, Scalar], Field(examples=[{"lr": 0.003, "act": "relu"}])]
+
+
+def _in_catalogue(argument: str, name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise ValueError(f"{argument}={name!r} is unknown: choose one of {', '.join(map(repr, known))}")
+    return name
 
 
 def _shallow(attrs: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +151,13 @@ class CreateBody(_Body):
 
     name: Annotated[Name, Field(description="unique in the service", examples=["lenet"])]
     space: Annotated[SpaceBody | None, Field(description="null where objectives define it as they run")] = None
-    directions: Annotated[list[Direction], Field(min_length=1, max_length=20, description="one for each objective")] = [
-        "minimize"
-    ]
+    directions: Annotated[
+        list[Direction] | None,
+        Field(min_length=1, max_length=20, description="one for each objective; null for one that is minimized"),
+    ] = None
     seed: Annotated[int, Field(ge=0, le=_BIG, description="the same seed gives the same study")] | None = None
-    sampler: Annotated[Literal["auto", "random", "tpe", "gp"], Field(description="what proposes parameters")] = "auto"
-    pruner: Annotated[Literal["median"] | None, Field(description="what stops poor trials early; null for nothing")] = (
-        None
-    )
+    sampler: Annotated[SamplerName | None, Field(description="what proposes parameters; null for the default")] = None
+    pruner: Annotated[PrunerName | None, Field(description="what stops poor trials early; null for nothing")] = None
     load_if_exists: Annotated[bool, Field(description="go on with the study of that name if there is one")] = False
     client: ClientId | None = None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..abandoned import MAX_RETRIES
 from ..errors import LeaseLost, LuthierError, ObjectiveError, SpaceError, StorageError, TrialNotRunning
@@ -15,53 +15,27 @@ from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
-from ..space import Domain, Space, domain_from_json, domain_to_json
+from ..space import Space, domain_from_json
 from ..space.growing import GrowingSpace
+from ..study.arguments import (
+    check_one_limit,
+    checked_callbacks,
+    checked_catch,
+    checked_count,
+    checked_jobs,
+    checked_number,
+    checked_objective,
+    checked_retries,
+    checked_seconds,
+    checked_state,
+    checked_values_by_name,
+)
 from ..study.view import StudyView
 from ..trial import TrialRecord, TrialState
-from ..types import Configuration, Direction, Label
+from ..types import Configuration, Direction
+from .remote_session import Calls, RemoteSession, fresh_id, record_of, sendable
 
 Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
-
-_MAX_ERROR = 100_000  # characters that a service takes
-
-
-class Calls(Protocol):
-    """What a study talks to: a `Connection`."""
-
-    url: str
-
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        """The answer to one call."""
-        ...
-
-    def close(self) -> None:
-        """Talk no more."""
-        ...
-
-
-class _RemoteSession:
-    """What running trials talk to."""
-
-    def __init__(self, study: RemoteStudy) -> None:
-        self._study = study
-
-    def _call(self, number: int, token: str, what: str, **body: Any) -> Any:
-        return self._study._call("POST", f"/v1/trials/{number}/{what}", {"token": token, **body})
-
-    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
-        value: Label = self._call(number, token, "suggest", name=name, domain=domain_to_json(domain))["value"]
-        return value
-
-    def report(self, number: int, token: str, step: int, value: float) -> None:
-        odd = None if math.isnan(value) else str(value)  # "inf" or "-inf": JSON has neither
-        self._call(number, token, "report", step=step, value=value if math.isfinite(value) else odd)
-
-    def should_prune(self, number: int, token: str) -> bool:
-        return bool(self._call(number, token, "should-prune")["prune"])
-
-    def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
-        self._call(number, token, "attrs", attrs=dict(attrs))
 
 
 class RemoteStudy(StudyView):
@@ -150,7 +124,7 @@ class RemoteStudy(StudyView):
         start: int | None = 0
         while start is not None:
             page = self._call("GET", "/v1/trials", start=start, limit=1000)
-            found += map(_record, page["trials"])
+            found += map(record_of, page["trials"])
             start = page["next"]
         return found
 
@@ -165,7 +139,7 @@ class RemoteStudy(StudyView):
     @property
     def best_trials(self) -> list[TrialRecord]:
         """The Pareto front, or the one best trial; empty before the first result."""
-        return [_record(data) for data in self._call("GET", "/v1/best")]
+        return [record_of(data) for data in self._call("GET", "/v1/best")]
 
     @property
     def best_trial(self) -> TrialRecord:
@@ -195,11 +169,12 @@ class RemoteStudy(StudyView):
         Raises:
             SpaceError: fixed values that the space does not have.
         """
-        got = self._call("POST", "/v1/ask", {"client": client or fresh_id(), "params": dict(fixed or {})})
+        given = {} if fixed is None else checked_values_by_name("fixed", fixed)
+        got = self._call("POST", "/v1/ask", {"client": client or fresh_id(), "params": given})
         number, token = got["number"], got["token"]
         domains = {name: domain_from_json(data) for name, data in got["domains"].items()}
-        given = frozenset(got["fixed"])
-        trial = Trial(number, token, _RemoteSession(self), got["params"], domains, self._declared, given)
+        names = frozenset(got["fixed"])
+        trial = Trial(number, token, RemoteSession(self._call), got["params"], domains, self._declared, names)
         self._running[number] = trial
         if self._lease is not None:
             self._heartbeat.start()
@@ -230,7 +205,8 @@ class RemoteStudy(StudyView):
             ConflictingTell, LeaseLost: the trial is finished otherwise, or somebody else's by now.
         """
         live = trial if isinstance(trial, Trial) else None
-        number = live.number if live is not None else int(trial)  # type: ignore[arg-type]
+        number = live.number if live is not None else checked_number(trial)
+        state = checked_state(state)
         if live is None and token is None:
             live = self._running.get(number)
             if live is None:
@@ -253,7 +229,7 @@ class RemoteStudy(StudyView):
         error: str | None,
         params: Configuration | None,
     ) -> TrialRecord:
-        state = TrialState.COMPLETE if state is None else TrialState(state)
+        state = TrialState.COMPLETE if state is None else state
         if not state.is_finished:
             raise ObjectiveError(f"trial {number} is told to be {state.name}: tell a finished state")
         numbers: tuple[float, ...] | None = None
@@ -266,11 +242,11 @@ class RemoteStudy(StudyView):
             "values": numbers,
             "state": state.name,
             "constraints": finite_numbers(constraints, f"the constraints of trial {number}"),
-            "error": _sendable(error),
+            "error": sendable(error),
             "params": params if self._declared is None else None,
         }
         try:
-            record = _record(self._call("POST", f"/v1/trials/{number}/tell", body))
+            record = record_of(self._call("POST", f"/v1/trials/{number}/tell", body))
         except (LeaseLost, TrialNotRunning):
             self._forget(number, token)
             raise
@@ -290,10 +266,12 @@ class RemoteStudy(StudyView):
         Raises:
             SpaceError: values that a declared space does not have.
         """
-        stored = dict(params) if self._declared is None else self._declared.check_partial(params)
+        params = checked_values_by_name("params", params)
+        attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
+        stored = params if self._declared is None else self._declared.check_partial(params)
         if skip_if_exists and any(stored.items() <= dict(t.params).items() for t in self.trials):
             return
-        self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": dict(user_attrs or {})})
+        self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": attrs})
 
     # -- optimize
 
@@ -301,10 +279,10 @@ class RemoteStudy(StudyView):
         self,
         objective: Callable[[Trial], Any],
         n_trials: int | None = None,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         n_jobs: int = 1,
-        catch: type[Exception] | tuple[type[Exception], ...] = (),
-        callbacks: Sequence[Callback] = (),
+        catch: type[Exception] | Iterable[type[Exception]] = (),
+        callbacks: Iterable[Callback] | None = (),
         show_progress_bar: bool = False,
         *,
         total_trials: int | None = None,
@@ -312,7 +290,7 @@ class RemoteStudy(StudyView):
         address: str | None = None,
         resources: Mapping[str, float] | None = None,
         max_retries: int = MAX_RETRIES,
-        trial_timeout: float | None = None,
+        trial_timeout: float | timedelta | None = None,
     ) -> None:
         """Run trials of an objective here, until there are enough. Start it on several machines for more at once.
 
@@ -325,26 +303,28 @@ class RemoteStudy(StudyView):
         goes on. On Ctrl-C the trials that run are queued again.
 
         Raises:
-            ValueError, MissingDependency, ObjectiveError, KeyboardInterrupt: as `Study.optimize`.
+            TypeError, ValueError, MissingDependency, ObjectiveError, KeyboardInterrupt: as `Study.optimize`.
             StorageError: the service does not answer any more.
         """
         from .remote_run import RemoteRun
 
-        if n_trials is not None and total_trials is not None:
-            raise ValueError("give n_trials (adds trials) or total_trials (counts all), not both")
-        runs_on = choose_executor(executor, n_jobs, trial_timeout, address, resources)
-        self._stop.clear()
+        checked_objective(objective)
+        check_one_limit(n_trials, total_trials)
+        n_jobs = checked_jobs(n_jobs)
         run = RemoteRun(
             _Asked(self),
             stop=self._stop,
-            n_trials=n_trials,
-            total_trials=total_trials,
-            timeout=timeout,
-            catch=catch if isinstance(catch, tuple) else (catch,),
-            callbacks=[lambda record, f=f: f(self, record) for f in callbacks],  # type: ignore[misc]
-            max_retries=max_retries,
+            n_trials=checked_count("n_trials", n_trials),
+            total_trials=checked_count("total_trials", total_trials),
+            timeout=checked_seconds("timeout", timeout),
+            catch=checked_catch(catch),
+            callbacks=[partial(_call_back, f, self) for f in checked_callbacks(callbacks)],
+            max_retries=checked_retries(max_retries),
             show_progress_bar=show_progress_bar,
         )
+        seconds = checked_seconds("trial_timeout", trial_timeout, positive=True)
+        runs_on = choose_executor(executor, n_jobs, seconds, address, resources)
+        self._stop.clear()
         run.run(objective, runs_on)
 
     def stop(self) -> None:
@@ -387,7 +367,7 @@ class _Asked:
 
     @property
     def session(self) -> Session:
-        return _RemoteSession(self._study)
+        return RemoteSession(self._study._call)
 
     def finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
         state = None if outcome.state is TrialState.COMPLETE else outcome.state
@@ -406,7 +386,7 @@ class _Asked:
         self._study._tell(trial.number, trial.token, None, TrialState.FAIL, (), error, None)
 
     def trial(self, number: int) -> TrialRecord:
-        return _record(self._study._call("GET", f"/v1/trials/{number}"))
+        return record_of(self._study._call("GET", f"/v1/trials/{number}"))
 
     def counts(self) -> list[int]:
         counts = self._study._call("GET", "/v1/study")["trials"]
@@ -417,32 +397,5 @@ class _Asked:
         return best[0].value if best else None
 
 
-def fresh_id() -> str:
-    """An id that no other call has."""
-    return os.urandom(16).hex()
-
-
-def _sendable(error: str | None) -> str | None:
-    """A traceback as a service takes it: the end of one that is too long, without what JSON cannot carry."""
-    if error is None:
-        return None
-    return error.replace("\0", "\\0").encode("utf-8", "replace").decode()[-_MAX_ERROR:]
-
-
-def _record(data: Mapping[str, Any]) -> TrialRecord:
-    """The record of a trial's JSON."""
-    values = data["values"]
-    return TrialRecord(
-        number=data["number"],
-        state=TrialState[data["state"]],
-        params=data["params"],
-        values=None if values is None else tuple(values),
-        constraints=tuple(data["constraints"]),
-        reports=tuple((step, value) for step, value in data["reports"]),
-        attrs=data["attrs"],
-        error=data["error"],
-        created=data["created"],
-        started=data["started"],
-        finished=data["finished"],
-        retries=data["retries"],
-    )
+def _call_back(callback: Callback, study: RemoteStudy, record: TrialRecord) -> None:
+    callback(study, record)

@@ -10,22 +10,19 @@ from ..abandoned import Abandoned
 from ..engine import Engine
 from ..errors import LeaseLost, StudyExists, StudyNotFound
 from ..live import check_json
-from ..samplers import AutoSampler, GPSampler, RandomSampler, Sampler, TPESampler
-from ..schedulers import Decision, MedianPruner, Scheduler
+from ..samplers.catalogue import DEFAULT as DEFAULT_SAMPLER
+from ..samplers.catalogue import SAMPLERS, make_sampler
+from ..schedulers import Decision
+from ..schedulers.catalogue import NAMES as PRUNER_NAMES
+from ..schedulers.catalogue import NO_PRUNER, make_pruner
 from ..space import Space
 from ..stores import Store, StudyRecord
 from ..streams import fresh_seed
 from ..study import Study
+from ..study.create import check_same
 from .models import SETTINGS, CreateBody
 
 _OWNER = "a client of the service"  # not this process: its trials go on while the service is started again
-
-_SAMPLERS: dict[str, type[Sampler]] = {
-    "auto": AutoSampler,
-    "random": RandomSampler,
-    "tpe": TPESampler,
-    "gp": GPSampler,
-}
 
 
 @dataclass(frozen=True)
@@ -90,18 +87,19 @@ class Studies:
 
         Raises:
             StudyExists: the name is taken.
-            SpaceError: the space cannot be, or the study that is there has another.
+            SpaceError: the space cannot be.
             ValueError: a pruner with several objectives.
         """
-        if body.pruner is not None and len(body.directions) > 1:
-            raise ValueError("a pruner needs one objective: leave pruner out, or optimize one objective")
+        directions = tuple(body.directions or ("minimize",))
+        make_pruner(body.pruner, len(directions))
         space = None if body.space is None else Space.from_json(body.space.model_dump())
+        settings = {"sampler": body.sampler or DEFAULT_SAMPLER, "pruner": _pruner_name(body.pruner)}
         record = StudyRecord(
             name=body.name,
-            directions=tuple(body.directions),
+            directions=directions,
             seed=fresh_seed() if body.seed is None else body.seed,
             space=None if space is None else space.to_json(),
-            attrs={SETTINGS: {"sampler": body.sampler, "pruner": body.pruner, "client": body.client}},
+            attrs={SETTINGS: settings | {"client": body.client}},
         )
         try:
             self.store.create_study(record)
@@ -111,8 +109,7 @@ class Studies:
                 return served, True
             if not body.load_if_exists:
                 raise StudyExists(f"there is a study {body.name!r}: choose another name, or load_if_exists") from None
-            if served.record.directions != record.directions or served.engine.declared != space:
-                raise StudyExists(f"study {body.name!r} has another space or other directions") from None
+            _check_same(served, body, space)
             return served, False
         return self.get(body.name), True
 
@@ -137,21 +134,42 @@ class Studies:
 
     def _start(self, record: StudyRecord) -> Served:
         names = _settings(record)
-        sampler = _SAMPLERS[names["sampler"] or "auto"]()
-        pruner: Scheduler | None = MedianPruner() if names["pruner"] == "median" else None
         space = None if record.space is None else Space.from_json(record.space)
-        engine = Engine(self.store, record, sampler, pruner, space)
+        engine = Engine(self.store, record, make_sampler(names["sampler"]), make_pruner(names["pruner"]), space)
         engine.owner = _OWNER
         return Served(Study(engine, record), engine, Abandoned(engine), record)
+
+
+def _check_same(served: Served, body: CreateBody, space: Space | None) -> None:
+    """Raise `StudyExists` unless an existing study has what a body gives; what it leaves out is as it is.
+
+    All clients of a study share its sampler and its pruner, so another one cannot be had by creating it again.
+    """
+    record = served.record
+    check_same(record, None if body.directions is None else tuple(body.directions), body.seed)
+    if space is not None and served.engine.declared != space:
+        raise StudyExists(f"study {record.name!r} has another space: leave space out, or choose another name")
+    wanted = {"sampler": body.sampler, "pruner": body.pruner and (_pruner_name(body.pruner) or NO_PRUNER)}
+    for key, value in wanted.items():
+        has = served.settings[key] or NO_PRUNER
+        if value is not None and value != has:
+            raise StudyExists(
+                f"study {record.name!r} has the {key} {has!r}, not {value!r}: leave {key} out to go on with it, or "
+                "choose another name"
+            )
+
+
+def _pruner_name(given: str | None) -> str | None:
+    return None if given == NO_PRUNER else given
 
 
 def _settings(record: StudyRecord) -> dict[str, str | None]:
     """The names that `create` kept; the defaults for a study that was made elsewhere."""
     kept = _kept(record)
-    sampler = kept.get("sampler")
+    sampler, pruner = kept.get("sampler"), kept.get("pruner")
     return {
-        "sampler": sampler if sampler in _SAMPLERS else "auto",
-        "pruner": "median" if kept.get("pruner") == "median" else None,
+        "sampler": sampler if sampler in SAMPLERS else DEFAULT_SAMPLER,
+        "pruner": pruner if pruner in PRUNER_NAMES and len(record.directions) == 1 else None,
     }
 
 

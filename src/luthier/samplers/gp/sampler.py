@@ -11,6 +11,7 @@ from ...space import Space
 from ...trial import TrialState
 from ...types import Configuration, Floats
 from ..initial import default_startup_trials, startup, untried
+from ..options import clear_options
 from .acquisition import Acquisition, Criterion
 from .fit import draws, fit, spread, starts
 from .kernel import Embedding
@@ -29,6 +30,7 @@ _PLATEAU = 0.2  # by how much more to improve, in standard deviations, for each 
 _PENDING = 100  # running trials that are believed; beyond, the latest
 
 
+@clear_options
 class GPSampler:
     """A Gaussian process (Matérn-5/2, one length scale per parameter) and log expected improvement.
 

@@ -13,6 +13,7 @@ from ...errors import SpaceError
 from ...history import History
 from ...space import Space
 from ...types import Configuration, Label
+from ..options import clear_options
 from .axes import Axis, Wish, axis, listed
 from .combinations import Combinations
 from .spread import Spread
@@ -20,6 +21,7 @@ from .spread import Spread
 _DEFAULT = 5
 
 
+@clear_options
 @dataclass(frozen=True)
 class GridSampler:
     """All combinations, each once; the first half of them covers the space, not one half of it.

@@ -12,6 +12,7 @@ from ...history import History
 from ...space import Space
 from ...types import Configuration, Floats
 from ..initial import default_startup_trials, startup
+from ..options import clear_options
 from .density import Parzen, layout
 from .index import Index, index_of, keys
 from .ranking import split
@@ -25,6 +26,7 @@ _FAINT = 1e-6  # prior weight that keeps the logarithm of a lone kernel finite
 _LAST_RESORT = 256  # uniform points that are tried when every candidate was tried before
 
 
+@clear_options
 @dataclass(frozen=True)
 class TPESampler:
     """Models where the good trials are and where the others are, and tries what is likelier among the good.

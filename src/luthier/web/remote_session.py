@@ -1,0 +1,91 @@
+"""What a study of a service and its trials say over the network: calls, ids, records."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..space import Domain, domain_to_json
+from ..trial import TrialRecord, TrialState
+from ..types import Label
+
+_MAX_ERROR = 100_000  # characters that a service takes
+
+
+class Calls(Protocol):
+    """What a study talks to: a `Connection`."""
+
+    url: str
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        """The answer to one call."""
+        ...
+
+    def close(self) -> None:
+        """Talk no more."""
+        ...
+
+
+class RemoteSession:
+    """What running trials talk to.
+
+    Args:
+        call: calls the service about the study of the trials.
+    """
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._request = call
+
+    def _call(self, number: int, token: str, what: str, **body: Any) -> Any:
+        return self._request("POST", f"/v1/trials/{number}/{what}", {"token": token, **body})
+
+    def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
+        """The stored value of a parameter that nothing was suggested for yet."""
+        value: Label = self._call(number, token, "suggest", name=name, domain=domain_to_json(domain))["value"]
+        return value
+
+    def report(self, number: int, token: str, step: int, value: float) -> None:
+        """Take an intermediate value."""
+        odd = None if math.isnan(value) else str(value)  # "inf" or "-inf": JSON has neither
+        self._call(number, token, "report", step=step, value=value if math.isfinite(value) else odd)
+
+    def should_prune(self, number: int, token: str) -> bool:
+        """Whether the pruner would stop the trial now."""
+        return bool(self._call(number, token, "should-prune")["prune"])
+
+    def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
+        """Attach attributes to a trial."""
+        self._call(number, token, "attrs", attrs=dict(attrs))
+
+
+def fresh_id() -> str:
+    """An id that no other call has."""
+    return os.urandom(16).hex()
+
+
+def sendable(error: str | None) -> str | None:
+    """A traceback as a service takes it: the end of one that is too long, without what JSON cannot carry."""
+    if error is None:
+        return None
+    return error.replace("\0", "\\0").encode("utf-8", "replace").decode()[-_MAX_ERROR:]
+
+
+def record_of(data: Mapping[str, Any]) -> TrialRecord:
+    """The record of a trial's JSON."""
+    values = data["values"]
+    return TrialRecord(
+        number=data["number"],
+        state=TrialState[data["state"]],
+        params=data["params"],
+        values=None if values is None else tuple(values),
+        constraints=tuple(data["constraints"]),
+        reports=tuple((step, value) for step, value in data["reports"]),
+        attrs=data["attrs"],
+        error=data["error"],
+        created=data["created"],
+        started=data["started"],
+        finished=data["finished"],
+        retries=data["retries"],
+    )
