@@ -82,6 +82,14 @@ def _luthier(sampler: str) -> Entry:
     return Entry("luthier", "luthier", None, make, labelled=True)
 
 
+def _ours() -> dict[str, Entry]:
+    if find_spec("luthier") is None:  # in the environment of another peer
+        return {}
+    from luthier.samplers.catalogue import DEFAULT, SAMPLERS
+
+    return {"luthier" if name == DEFAULT else f"luthier-{name}": _luthier(name) for name in SAMPLERS}
+
+
 def _random(space: Mapping[str, Any], seed: int, trials: int) -> Adapter:  # noqa: ARG001
     from .adapters.luthier import Uniform
 
@@ -122,10 +130,7 @@ def _hebo(space: Mapping[str, Any], seed: int, trials: int) -> Adapter:  # noqa:
 
 
 PEERS: dict[str, Entry] = {
-    "luthier": _luthier("auto"),
-    "luthier-gp": _luthier("gp"),
-    "luthier-tpe": _luthier("tpe"),
-    "luthier-random": _luthier("random"),
+    **_ours(),
     "random": Entry("luthier", "luthier", None, _random, labelled=True),
     "optuna-tpe": _optuna("tpe"),
     "optuna-gp": _optuna("gp", "torch"),

@@ -176,7 +176,7 @@ def test_errors_are_said_and_exit_with_1(args, message, tmp_path, here, monkeypa
         (("tune", "image", "--trials", "many"), "Invalid value for '--trials'"),
         (("tune", "image", "--data", "digits", "--trials", "0"), "Invalid value for '--trials'"),
         (("tune", "image", "--data", "digits", "--seed", "-1"), "Invalid value for '--seed'"),
-        (("tune", "image", "--data", "digits", "--sampler", "magic"), "--sampler magic: choose one of auto, tpe"),
+        (("tune", "image", "--data", "digits", "--sampler", "magic"), "--sampler magic: choose one of auto, gp"),
         (("tune", "image", "--data", "digits", "--pruner", "magic"), "--pruner magic: choose one of median"),
         (("tune", "image", "--data", "digits", "--augment", "magic"), "--augment magic: choose one of"),
         (("tune", "image", "--data", "digits", "--jobs", "0"), "--jobs 0"),

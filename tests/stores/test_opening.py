@@ -117,7 +117,7 @@ def test_url_that_lacks_a_slash() -> None:
 
 @pytest.mark.parametrize("what", [5, b"study.db", object])
 def test_what_is_no_storage(what: Any) -> None:
-    assert "is none: give a path, a URL, a store" in refused(what)
+    assert "is not a storage: pass a path, a URL, a Store" in refused(what)
 
 
 def test_folder(tmp_path: Path) -> None:

@@ -7,19 +7,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..errors import LuthierError
-from ..samplers import AutoSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, Sampler, TPESampler
+from ..samplers import Sampler
+from ..samplers.catalogue import SAMPLERS
 from ..schedulers import MedianPruner, Scheduler, SuccessiveHalvingPruner
+from ..schedulers.catalogue import NAMES as PRUNER_NAMES
+from ..schedulers.catalogue import NO_PRUNER
 from .usage import WrongUsage
 
-SAMPLERS: dict[str, type[Sampler]] = {
-    "auto": AutoSampler,
-    "tpe": TPESampler,
-    "gp": GPSampler,
-    "random": RandomSampler,
-    "qmc": QMCSampler,
-    "grid": GridSampler,
-}
-PRUNERS = ("median", "halving", "none")
+PRUNERS = (*PRUNER_NAMES, NO_PRUNER)
 
 
 @dataclass(frozen=True)
@@ -98,11 +93,11 @@ class ImageSettings:
 
     def make_sampler(self) -> Sampler:
         """Return the sampler of that name."""
-        return SAMPLERS[self.sampler]()
+        return SAMPLERS[self.sampler].make()
 
     def make_pruner(self) -> Scheduler | None:
         """Return the pruner of that name; both leave the first epochs alone, which tell nothing yet."""
-        if self.pruner == "none":
+        if self.pruner == NO_PRUNER:
             return None
         if self.pruner == "halving":
             return SuccessiveHalvingPruner(min_resource=max(1, self.epochs // 9), reduction_factor=3)

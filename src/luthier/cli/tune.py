@@ -11,10 +11,11 @@ import typer
 
 from ..executors import Executor
 from ..log import set_verbosity
+from ..samplers.catalogue import SAMPLERS
 from .budget import seconds_of
 from .console import Speaker, error_console, print_json, summary_console
 from .folder import RunFolder
-from .settings import PRUNERS, SAMPLERS, ImageSettings
+from .settings import PRUNERS, ImageSettings
 from .usage import WrongUsage
 
 tune_app = typer.Typer(

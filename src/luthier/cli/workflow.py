@@ -12,6 +12,8 @@ from ..analysis import AnalysisError, importance
 from ..errors import DataError, LuthierError
 from ..executors import Executor
 from ..executors.processes import usable_cores
+from ..samplers.catalogue import SAMPLERS
+from ..schedulers.catalogue import NO_PRUNER, PRUNERS
 from ..study import Study, create_study
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration
@@ -188,21 +190,9 @@ def _say_ranges(walk: Walk) -> None:
 def _say_method(walk: Walk) -> None:
     settings, say = walk.settings, walk.say
     say.step("Method")
-    names = {
-        "auto": "automatic: quasi-random start, then a model of what was seen (Gaussian process or TPE)",
-        "tpe": "tree-structured Parzen estimator",
-        "gp": "Gaussian process with expected improvement",
-        "random": "random search",
-        "qmc": "quasi-random (Sobol) search",
-        "grid": "grid search in a low-discrepancy order",
-    }
-    pruners = {
-        "median": "stop a trial that is worse than the median of complete trials at the same epoch",
-        "halving": "asynchronous successive halving: a third goes on at each rung",
-        "none": "every trial runs to its end",
-    }
-    say.fact("sampler", names[settings.sampler])
-    say.fact("pruner", pruners[settings.pruner])
+    say.fact("sampler", SAMPLERS[settings.sampler].summary)
+    no_pruner = settings.pruner == NO_PRUNER
+    say.fact("pruner", "every trial runs to its end" if no_pruner else PRUNERS[settings.pruner].summary)
     say.fact("in a training", f"early stopping after {settings.patience} epochs without gain, best weights restored")
     say.fact("processes", walk.jobs)
 

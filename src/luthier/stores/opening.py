@@ -27,6 +27,10 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
         return MemoryStore()
     if isinstance(storage, str | os.PathLike):
         text = os.fspath(storage)
+        if not text:
+            raise StorageError("storage is an empty text: pass a path or a URL, or storage=None for memory")
+        if text.startswith(("http://", "https://")):
+            raise StorageError(f"{text} is the address of a service: use luthier.connect({text!r})")
         path = text.removeprefix("sqlite:///").removeprefix("journal:///")
         missing = "://" not in path and not os.path.exists(path)  # noqa: PTH110 - pathlib is slow to import
         if must_exist and missing:
@@ -38,6 +42,23 @@ def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_ex
         from .sql import SqlStore  # SQLAlchemy is loaded by those alone who use it
 
         return SqlStore(os.fspath(storage))
-    if not isinstance(storage, Store):
-        raise StorageError(f"storage={storage!r} is none: give a path, a URL, a store with all methods, or None")
+    if isinstance(storage, type) or not isinstance(storage, Store):
+        raise StorageError(
+            f"storage={_shown(storage)} is not a storage: pass a path, a URL, a Store, or None for memory"
+            f"{_hint(storage)}"
+        )
     return storage
+
+
+def _shown(value: object) -> str:
+    text = value.__name__ if isinstance(value, type) else repr(value)
+    return text if len(text) <= 60 else f"<{type(value).__name__}>"
+
+
+def _hint(value: object) -> str:
+    """What else there is to say of an object that is nearly a store."""
+    if isinstance(value, type):
+        return f"; {value.__name__} is a class, so call it"
+    names = [name for name in vars(Store) if not name.startswith("_")]
+    lacking = [name for name in names if not hasattr(value, name)]
+    return f"; as a Store it lacks {', '.join(lacking)}" if len(lacking) < len(names) / 2 else ""
