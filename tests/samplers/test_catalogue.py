@@ -10,8 +10,9 @@ import pytest
 
 import luthier as lt
 from luthier import samplers, schedulers
+from luthier.cli import budget
 from luthier.samplers.catalogue import DEFAULT, SAMPLERS, make_sampler
-from luthier.schedulers.catalogue import NAMES, PRUNERS, make_pruner
+from luthier.schedulers.catalogue import NAMES, NO_PRUNER, PRUNERS, make_pruner
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = {"src/luthier/samplers/catalogue.py", "src/luthier/schedulers/catalogue.py"}
@@ -75,7 +76,12 @@ def test_no_other_module_lists_the_names():
     files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("bench/race/*.py"), ROOT / "bench/race/adapters/luthier.py"]
     assert {str(p.relative_to(ROOT)) for p in files} >= CATALOGUES
     found = {str(p.relative_to(ROOT)): listed(ast.parse(p.read_text(encoding="utf-8"))) for p in files}
-    assert {name for name, lines in found.items() if lines} == CATALOGUES
+    knows_what_each_saves = "src/luthier/cli/budget.py"  # of the same names, see the next test
+    assert {name for name, lines in found.items() if lines} == CATALOGUES | {knows_what_each_saves}
+
+
+def test_the_budget_knows_every_pruner_of_the_command_line():
+    assert set(budget._SHARE_OF_EPOCHS) == {*NAMES, NO_PRUNER}
 
 
 def test_documents_know_all_names():
