@@ -9,11 +9,11 @@ import pytest
 from luthier.samplers.gp.acquisition import Acquisition
 from luthier.samplers.gp.kernel import Embedding
 from luthier.samplers.gp.model import condition
-from luthier.samplers.gp.optimize import Tried, maximize
+from luthier.samplers.gp.optimize import Tried, _count, _grid, maximize
 from luthier.samplers.gp.schedule import ACTIVE, Fits, active, refit_sizes
 from luthier.samplers.gp.threads import one_thread
-from luthier.space import Float, Int, Space
-from luthier.testing.samplers import SPACES
+from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.testing.samplers import LARGE_SPACES, SPACES
 
 
 def acquisition(space, n=20, seed=0):
@@ -111,3 +111,21 @@ def test_the_active_set_has_the_best():
     assert set(np.argsort(y)[: ACTIVE // 2].tolist()) <= set(chosen.tolist())
     assert (np.diff(chosen) > 0).all()
     assert active(y[:30]).tolist() == list(range(30))
+
+
+def test_the_number_of_points_is_exact() -> None:
+    assert _count(LARGE_SPACES["22 choices of 8"]) == 8**22  # 0 in 64 bits
+    assert _count(LARGE_SPACES["64 whole numbers of 32 bits"]) == 2 ** (32 * 64)  # beyond any float
+    assert _count(LARGE_SPACES["two points among 80 of one value"]) == 8
+    assert _count(LARGE_SPACES["a continuum among 40 choices"]) == np.inf
+    assert _count(Space({})) == 1
+
+
+def test_all_points_of_a_small_space() -> None:
+    space = Space({"c": Choice(["a", "b", "c"]), "n": Int(1, 4, log=True), "o": Ordinal([1, 2]), "k": Int(5, 5)})
+    points = space.decode(space.snap(_grid(space)))
+    expected = [{"c": c, "n": n, "o": o, "k": 5} for c in "abc" for n in (1, 2, 3, 4) for o in (1, 2)]
+    assert points == expected
+    many = LARGE_SPACES["two points among 80 of one value"]
+    found = {(p["x"], p["y"]) for p in many.decode(many.snap(_grid(many)))}
+    assert found == {(x, y) for x in "ab" for y in (1, 2, 3, 4)}

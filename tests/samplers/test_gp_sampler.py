@@ -169,3 +169,13 @@ def test_startup_trials():
     assert repr(GPSampler(startup_trials=3)) == "GPSampler(startup_trials=3)"
     first = GPSampler(startup_trials=3).suggest(space, History(space), np.random.default_rng(0), 3)
     assert len({c["x"] for c in first}) == 3
+
+
+def test_a_study_where_every_trial_was_pruned_learns_from_their_reports():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = History(space)
+    for i in range(25):
+        (found,) = GPSampler().suggest(space, history, np.random.default_rng(i), 1)
+        loss = (found["x"] - 0.3) ** 2 + (found["y"] - 0.8) ** 2
+        history.put([TrialRecord(i, TrialState.PRUNED, found, reports=((0, 9.0), (1, loss)))])
+    assert min(r.reports[-1][1] for r in history.records) < 1e-3

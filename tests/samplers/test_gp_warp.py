@@ -9,6 +9,7 @@ from luthier.samplers.gp.warp import chebyshev, constraint_targets, half_rank, o
 from luthier.testing.samplers import HISTORIES, SPACES, history_of
 from luthier.trial import TrialState
 
+NAN = float("nan")
 COMPLETE, PRUNED, FAIL = (int(s) for s in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
 
 
@@ -98,3 +99,33 @@ def test_the_scalarisation_keeps_dominance():
         dominated = (history.losses > history.losses[i]).all(axis=1)
         assert (total[dominated] > total[i]).all()
     assert not np.array_equal(total, chebyshev(history.losses, states, np.random.default_rng(1)))
+
+
+def test_where_all_were_pruned_they_rank_by_how_far_they_came_then_by_value():
+    def change(record, _):
+        reports = {
+            0: ((0, 3.0),),
+            1: ((0, 9.0), (4, 2.0)),
+            2: ((0, 1.0), (4, 1.0)),
+            3: ((0, 3.0),),
+            4: (),
+            5: ((2, NAN),),
+        }
+        return record.with_(state=TrialState.PRUNED, values=None, reports=reports[record.number])
+
+    for directions, ranks in ((("minimize",), [2, 1, 0, 2]), (("maximize",), [2, 0, 1, 2])):
+        seen = observations(history_of(SPACES["floats"], 6, directions=directions, change=change))
+        assert seen.rows.tolist() == [0, 1, 2, 3]
+        assert (seen.states == COMPLETE).all()
+        assert seen.losses[:, 0].tolist() == ranks
+
+
+def test_one_complete_trial_is_worth_more_than_the_ranks_of_those_pruned():
+    def change(record, _):
+        if record.number == 3:
+            return record
+        return record.with_(state=TrialState.PRUNED, values=None, reports=((0, float(record.number)),))
+
+    seen = observations(history_of(SPACES["floats"], 6, change=change))
+    assert (seen.states == PRUNED).sum() == 5
+    assert seen.losses[[0, 1, 2, 4, 5], 0].tolist() == [0, 1, 2, 4, 5]
