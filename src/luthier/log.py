@@ -54,6 +54,7 @@ class TrialLog:
 
         self._logger = logging.getLogger("luthier")
         self._default = WARNING if bar else INFO
+        self._set_up = self._logger.hasHandlers()  # by the program
 
     def finished(self, record: TrialRecord, best: Callable[[], TrialRecord | None], *, raised: bool = False) -> None:
         """Write the line of a finished trial: a warning if it failed, unless what it raised comes out of the run.
@@ -69,12 +70,12 @@ class TrialLog:
 
     def _shows(self, level: int) -> bool:
         logger = self._logger
-        if logger.hasHandlers():  # the program has set up logging
+        if self._set_up:
             return logger.isEnabledFor(level)
         return level >= (logger.level or self._default) and level > logger.manager.disable and not logger.disabled
 
     def _write(self, level: int, text: str) -> None:
-        if self._logger.hasHandlers():
+        if self._set_up:
             self._logger.log(level, "%s", text)
         elif sys.stderr is not None:
             print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)  # noqa: T201

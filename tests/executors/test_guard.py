@@ -111,6 +111,56 @@ def test_workers_and_what_they_started_end_with_a_killed_parent(tmp_path, number
         study.close()
 
 
+BARE = """
+import os, signal, subprocess, sys, threading
+from pathlib import Path
+import luthier as lt
+from luthier.samplers import RandomSampler
+
+def objective(trial):
+    if Path(sys.argv[1], "second").exists():
+        return 1.0
+    child = subprocess.Popen(["/bin/sleep", "1000"])
+    Path(sys.argv[1], f"{os.getpid()} {child.pid}").touch()
+    if sys.argv[2] == "dies":
+        Path(sys.argv[1], "second").touch()
+        child.kill()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if sys.argv[2] == "ctrl-c":
+        os.kill(parent, signal.SIGINT)
+    Path(sys.argv[1], "second").touch()
+    threading.Event().wait()
+
+parent = os.getpid()
+study = lt.create_study(sampler=RandomSampler())
+study.optimize(objective, n_trials=2, n_jobs=2, trial_timeout=5.0 if sys.argv[2] == "stuck" else None)
+"""
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "stuck", "dies"])
+def test_workers_are_ended_where_there_is_neither_psutil_nor_pgrep(tmp_path, how):
+    hidden, marks = tmp_path / "hidden", tmp_path / "marks"
+    hidden.mkdir()
+    marks.mkdir()
+    (hidden / "psutil.py").write_text("raise ImportError('hidden')")
+    environment = {**os.environ, "PATH": "/nowhere"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(hidden), environment.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, marks, how], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == (-signal.SIGINT if how == "ctrl-c" else 0), done.stderr
+    assert done.stderr.count("Traceback") == (how == "ctrl-c") and "pgrep" not in done.stderr, done.stderr
+    for pid in {pid for path in marks.glob("* *") for pid in path.name.split()}:
+        until(lambda pid=pid: not Path("/proc", pid).exists() or is_zombie(pid), f"{pid} is left")
+
+
+def is_zombie(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def child():
     """A process that sleeps, and one below it."""
     code = "import subprocess; subprocess.run(['sleep', '1000'])"

@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from .ctrl_c import ignore_ctrl_c
-from .guard import Guard
+from .guard import Guard, end_trees, processes
 
 
 class WorkerPool:
@@ -38,8 +38,9 @@ class WorkerPool:
         start: Callable[..., None] | None = None,
         args: tuple[Any, ...] = (),
     ) -> None:
-        from loky import ProcessPoolExecutor
+        from loky import ProcessPoolExecutor, process_executor
 
+        process_executor.kill_process_tree = _kill_tree  # loky's needs psutil or pgrep, which slim images lack
         self._guard = guard
         self._pool = ProcessPoolExecutor(
             workers,
@@ -60,6 +61,13 @@ class WorkerPool:
         pids = list(self._pool._processes)
         self._pool.shutdown(wait=True, kill_workers=kill)
         self._guard.forget(pids)
+
+
+def _kill_tree(process: Any) -> None:
+    """Kill a worker, with all that it started."""
+    if process.is_alive():
+        end_trees({process.pid: processes().get(process.pid, (0, "gone"))[1]})
+    process.join()
 
 
 def hold_back_ctrl_c() -> None:

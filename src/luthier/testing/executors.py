@@ -118,7 +118,7 @@ class ExecutorContract:
         assert len(study.trials) == 5 and {t.params["a"] for t in study.trials} == {0, 1, 2, 3, 4}
 
     def test_an_error_ends_the_run_and_what_ran_waits(self, tmp_path: Path) -> None:
-        """The error of the objective is raised; what ran beside it is queued again, and nothing else was started."""
+        """The error is raised and names its trial; what ran beside it waits, and nothing else was started."""
         started, release = tmp_path / "started", tmp_path / "release"
 
         def objective(trial: Trial) -> float:
@@ -128,6 +128,7 @@ class ExecutorContract:
                 return 0.0
             if self_at_once > 1:
                 wait_for(started)
+            trial.suggest_categorical("kind", ["odd"])
             raise ZeroDivisionError("here")
 
         self_at_once = self.at_once
@@ -140,6 +141,8 @@ class ExecutorContract:
         assert states(study) == [WAITING] * (self.at_once - 1) + [FAIL]
         told = study.trials[-1].error
         assert told is not None and "in objective" in told
+        named = f"raised by the objective in trial {self.at_once - 1}, with kind='odd'"
+        assert any(note.startswith(named) for note in caught.value.__notes__)
         where = [str(entry.name) for entry in caught.traceback] + getattr(caught.value, "__notes__", [])
         assert any("objective" in x for x in where), "the user is shown where in the objective it was raised"
 
@@ -201,13 +204,14 @@ class ExecutorContract:
 
         study = new_study()
         try:
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt) as caught:
                 run(study, self.make(), objective, n_trials=4)
             for path in tmp_path.glob("trial-*") if self.ends_workers else ():
                 wait_until_gone(int(path.read_text()))
         finally:
             release.touch()
         assert states(study) == [WAITING] * at_once
+        assert "0 finished trials are kept; trial" in caught.value.__notes__[0]
         run(study, self.make(), lambda _: 2.0, total_trials=4)
         assert [t.value for t in study.trials] == [2.0] * 4
         assert [t.retries for t in study.trials] == [1] * at_once + [0] * (4 - at_once)
