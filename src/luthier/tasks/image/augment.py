@@ -18,10 +18,14 @@ from ...space import Choice, Domain, Float
 class Augmentation:
     """Changes every image of a batch at random; with all settings zero it is the identity.
 
+    >>> from luthier.tasks.image import Augmentation
+    >>> Augmentation(rotation=10, flip=True).is_identity
+    False
+
     Args:
-        rotation: turned by up to so many degrees either way.
+        rotation: turned by up to this many degrees either way.
         shift: moved by up to this share of the height and of the width.
-        shear: slanted by up to so many degrees.
+        shear: slanted by up to this many degrees.
         zoom: scaled by 1 ± up to this share.
         flip: mirrored left to right, every second one.
         brightness: contrast times 1 ± up to this, and brightness ± up to this in standard deviations.
@@ -94,6 +98,10 @@ class Augmentation:
 
 def augmentation_space(*names: str) -> dict[str, Domain]:
     """Tunable ranges of some settings of `Augmentation`, or of all; the default of each is not to change an image.
+
+    >>> from luthier.tasks.image import augmentation_space
+    >>> list(augmentation_space("rotation", "shift"))
+    ['rotation', 'shift']
 
     Raises:
         TrainingError: there is no such setting.

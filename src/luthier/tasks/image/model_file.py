@@ -28,6 +28,15 @@ FORMAT = 1
 class Predictor:
     """A model with what turns images into its inputs and its outputs into classes.
 
+    >>> import numpy as np
+    >>> from luthier.tasks.image import ImageTask, load_model, save_model
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> trained = task.train(task.space.defaults(), seed=0)
+    >>> folder = save_model("model", trained.model, trained.params, task.prepared)
+    >>> labels, probabilities = load_model(folder).predict(np.zeros((3, 8, 8)))
+    >>> probabilities.shape
+    (3, 10)
+
     Attributes:
         model: the network.
         classes: names of its classes.
@@ -111,6 +120,13 @@ def save_model(
 ) -> Path:
     """Write a trained model; an older one in the folder is replaced.
 
+    >>> from luthier.tasks.image import ImageTask, save_model
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> trained = task.train(task.space.defaults(), seed=0)
+    >>> folder = save_model("model", trained.model, trained.params, task.prepared)
+    >>> sorted(path.name for path in folder.iterdir())
+    ['model.json', 'weights.pt']
+
     Args:
         folder: made if it does not exist.
         model: what `build_cnn` made for `params`, trained.
@@ -157,6 +173,13 @@ def save_model(
 
 def load_model(folder: str | Path) -> Predictor:
     """The model that `save_model` wrote, on the CPU, ready to predict. Nothing in the files is executed.
+
+    >>> from luthier.tasks.image import ImageTask, load_model, save_model
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> trained = task.train(task.space.defaults(), seed=0)
+    >>> folder = save_model("model", trained.model, trained.params, task.prepared)
+    >>> load_model(folder).classes[:3]
+    ('0', '1', '2')
 
     Raises:
         StorageError: there is none, it is of a newer format or of another task, or it is damaged.

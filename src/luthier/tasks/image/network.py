@@ -35,13 +35,17 @@ _WIDEST = 128  # channels stop doubling here: beyond it a block costs more than 
 class CnnSettings:
     """The architecture of `build_cnn`.
 
+    >>> from luthier.tasks.image import CnnSettings
+    >>> CnnSettings.from_params({"blocks": 3, "learning_rate": 0.01}).blocks
+    3
+
     Args:
         blocks: convolution, normalisation, activation and, while the image allows, halving by max pooling.
         width: channels of the first block; every block doubles them, up to 128.
         kernel: side of the convolutions, odd.
         activation: a name in `ACTIVATIONS`.
         normalization: a name in `NORMALIZATIONS`.
-        grid: the features are averaged over so many by so many equal parts of the image; 1 is global average pooling,
+        grid: features are averaged over this many by this many equal parts of the image; 1 is global average pooling,
             which forgets where things are.
         dropout: share of features dropped before each linear layer of the head.
         hidden: units of the head's hidden layer; 0 for none.
@@ -85,6 +89,12 @@ def max_blocks(shape: tuple[int, int, int]) -> int:
 def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) -> nn.Module:
     """A network from images (b, c, h, w) to logits (b, classes).
 
+    >>> import torch
+    >>> from luthier.tasks.image import CnnSettings, build_cnn
+    >>> network = build_cnn((1, 28, 28), 10, CnnSettings(blocks=2))
+    >>> network(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
+
     Average pooling to a grid before the head makes it fit images of any size from 2x2 on; halving stops where
     less than 2 pixels a side would be left.
 
@@ -126,12 +136,23 @@ def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) 
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers a model learns."""
+    """How many numbers a model learns.
+
+    >>> import torch
+    >>> from luthier.tasks.image import count_parameters
+    >>> count_parameters(torch.nn.Linear(3, 2))
+    8
+    """
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def network_space(shape: tuple[int, int, int]) -> dict[str, Domain]:
-    """What to search of `CnnSettings` for images of shape (c, h, w); the defaults are a plain small network."""
+    """What to search of `CnnSettings` for images of shape (c, h, w); the defaults are a plain small network.
+
+    >>> from luthier.tasks.image import network_space
+    >>> network_space((1, 8, 8))["blocks"].high
+    3
+    """
     deepest = max_blocks(shape)
     return {
         "blocks": Int(1, deepest, default=min(CnnSettings.blocks, deepest)),

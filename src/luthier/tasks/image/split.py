@@ -22,7 +22,13 @@ _CHUNK = 4096  # images that are held as float64 at once
 
 @dataclass(frozen=True)
 class Normalization:
-    """Mean and standard deviation of every channel, in pixel values."""
+    """Mean and standard deviation of every channel, in pixel values.
+
+    >>> import numpy as np
+    >>> from luthier.tasks.image import Normalization
+    >>> Normalization.of(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1))
+    Normalization(mean=(127.5,), std=(127.5,))
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -53,6 +59,15 @@ def _chunks(images: Images) -> list[Images]:
 
 class SealedTest:
     """The test set, which comes out once, for a stated reason, and says so ever after.
+
+    >>> from luthier.tasks.image import load_images, prepare
+    >>> sealed = prepare(load_images("digits")).sealed
+    >>> sealed
+    SealedTest(360 images, sealed)
+    >>> len(sealed.open("final check"))
+    360
+    >>> sealed
+    SealedTest(360 images, opened)
 
     Args:
         images, labels: the test set, as loaded.
@@ -120,6 +135,11 @@ def _broken(where: str, what: str) -> SealBroken:
 class Prepared:
     """Data that is ready to train on.
 
+    >>> from luthier.tasks.image import load_images, prepare
+    >>> prepared = prepare(load_images("digits"))
+    >>> prepared.shape, prepared.train.inputs.shape
+    ((1, 8, 8), torch.Size([1077, 1, 8, 8]))
+
     Attributes:
         train, validation: normalised inputs (n, c, h, w) float32 and targets (n,) int64.
         sealed: the test set.
@@ -155,6 +175,11 @@ def prepare(
     marker: str | Path | None = None,
 ) -> Prepared:
     """Split by class and by seed, and normalise.
+
+    >>> from luthier.tasks.image import load_images, prepare
+    >>> prepared = prepare(load_images("digits"), seed=3)
+    >>> len(prepared.train), len(prepared.validation), len(prepared.sealed)
+    (1077, 360, 360)
 
     Images with the same pixels never are in two parts: of a split that is made here, copies go where the first of them
     goes; of parts that came with the data, the sealed test set keeps its copies, then the validation part.

@@ -56,6 +56,12 @@ class LiveTrial(Protocol):
 class Trained:
     """A model that was trained, with its best weights.
 
+    >>> from luthier.tasks.image import ImageTask
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> trained = task.train(task.space.defaults(), seed=0)
+    >>> 0 <= trained.accuracy <= 1
+    True
+
     Attributes:
         model: the network.
         params: the configuration.
@@ -74,6 +80,14 @@ class Trained:
 @dataclass(frozen=True, eq=False)
 class ImageTask:
     """An image classifier to tune: `study.optimize(task.objective)` over `task.space`, with direction "maximize".
+
+    >>> import luthier as lt
+    >>> from luthier.tasks.image import ImageTask
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> study = lt.create_study(space=task.space, direction="maximize", seed=0)
+    >>> study.optimize(task.objective, n_trials=1)
+    >>> 0 <= study.best_value <= 1
+    True
 
     Data is loaded on first use. A pickled task that was made from a source carries the source alone, and each
     worker process loads it once; one that was made from `ImageData` carries the arrays.
@@ -302,6 +316,10 @@ def default_space(
     shape: tuple[int, int, int], augment: Literal["auto"] | bool = "auto", examples: int = 10_000
 ) -> Space:
     """Network, training and augmentation for that many training images of shape (c, h, w): about 14 parameters.
+
+    >>> from luthier.tasks.image import default_space
+    >>> "flip" in default_space((1, 28, 28)), "flip" in default_space((3, 32, 32))
+    (False, True)
 
     The defaults are a plain baseline: two blocks of 32 and 64 channels with batch normalisation, a hidden layer of
     128 units, dropout, AdamW at 0.001, batches of 64, no augmentation.

@@ -58,6 +58,13 @@ def load_unlabelled(
 ) -> tuple[list[str], ModelImages]:
     """Names and images (n, h, w, c) of an .npz or .npy file, a folder of images or one image file.
 
+    >>> import numpy as np
+    >>> from luthier.tasks.image import load_unlabelled
+    >>> np.save("digits.npy", np.full((3, 8, 8), 255, np.uint8))
+    >>> names, images = load_unlabelled("digits.npy", (8, 8, 1))
+    >>> names, images.shape
+    (['0', '1', '2'], (3, 8, 8, 1))
+
     What was left out or taken for granted is logged.
 
     Args:
