@@ -87,6 +87,14 @@ def test_idx_folder(tmp_path: Path, gz: str) -> None:
     np.testing.assert_array_equal(data.test[0][..., 0], images[:4])
 
 
+@pytest.mark.parametrize(("written", "named"), [("", ".gz"), (".gz", "")])
+def test_idx_files_whose_suffix_is_wrong(tmp_path: Path, written: str, named: str) -> None:
+    images, _ = idx_folder(tmp_path, gz=written, test=False)
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_name(path.name.removesuffix(".gz") + named))
+    np.testing.assert_array_equal(load_images(tmp_path).images[..., 0], images)
+
+
 def test_idx_folder_without_a_test_part(tmp_path: Path) -> None:
     idx_folder(tmp_path, test=False)
     assert load_images(tmp_path).test is None

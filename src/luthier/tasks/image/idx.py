@@ -101,7 +101,7 @@ def read(path: Path, dims: int) -> NDArray[Any]:
     """
     try:
         raw = path.read_bytes()
-        if path.suffix == ".gz":
+        if raw[:2] == b"\x1f\x8b":  # gzip, by its first bytes: downloads add and lose the suffix
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}): it may be cut short; fetch it again") from error
