@@ -172,7 +172,7 @@ def test_errors_are_said_and_exit_with_1(args, message, tmp_path, here, monkeypa
     ("args", "message"),
     [
         (("nonsense",), "No such command 'nonsense'"),
-        (("tune", "image"), "say what to learn from"),
+        (("tune", "image"), "name the data to learn from"),
         (("tune", "image", "--trials", "many"), "Invalid value for '--trials'"),
         (("tune", "image", "--data", "digits", "--trials", "0"), "Invalid value for '--trials'"),
         (("tune", "image", "--data", "digits", "--seed", "-1"), "Invalid value for '--seed'"),
@@ -259,7 +259,7 @@ def test_trials_of_any_study(two, here):
     [
         (1, ("best", "--study", "none"), "no complete, feasible trial yet"),
         (1, ("trials",), "'two', 'none'; name the one to load with --study"),
-        (1, ("trials", "--study", "three"), "there is no study 'three'"),
+        (1, ("trials", "--study", "three"), "has no study 'three'"),
         (1, ("report", "--study", "two", "--out", "."), ". cannot be written: Is a directory; choose another --out"),
         (2, ("trials", "--study", "two", "--state", "done"), "--state done: choose one of waiting"),
         (2, ("trials", "--study", "two", "--sort", "name"), "--sort name: choose number or value"),

@@ -60,7 +60,7 @@ def test_trial_that_is_lost_whole_is_failed(path: Path) -> None:
     ((offset, length), (_, more)) = flip(path, 4, 5)
     said = repair(path)
     assert said[0] == f"lost {length + more} bytes at byte {offset}"
-    assert said[1] == "study study: trials 1 were lost whole, and are FAIL now"
+    assert said[1] == "study study: trials 1 were lost completely, and are now FAIL"
     store = JournalStore(path)
     assert [trial.state.name for trial in trials(store, "study")] == ["COMPLETE", "FAIL", *["COMPLETE"] * 3]
     assert store.ask("study", "me", "new").number == 5
@@ -70,7 +70,7 @@ def test_trial_that_is_lost_whole_is_failed(path: Path) -> None:
 def test_lost_study_is_said(path: Path) -> None:
     flip(path, 1)
     said = repair(path)
-    assert said[1] == "lost 10 whole records, whose study was made in a damaged one"
+    assert said[1] == "lost 10 intact records, whose study was created in a damaged one"
     store = JournalStore(path)
     assert store.studies() == []
     store.close()
@@ -105,7 +105,7 @@ def test_out_leaves_the_file_alone(path: Path, tmp_path: Path) -> None:
 
 def test_whole_file_is_left_alone(path: Path, tmp_path: Path) -> None:
     before = path.read_bytes()
-    assert repair(path)[-2] == f"{path} is whole: nothing to repair"
+    assert repair(path)[-2] == f"{path} is intact: nothing to repair"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

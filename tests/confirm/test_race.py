@@ -49,12 +49,12 @@ def test_seeds_are_given_one_by_one_to_those_who_can_still_win():
         1: "",
         2: "",
         None: "",
-        3: "its first re-run is too far behind",
-        4: "not run again: in the search it is too far behind",
+        3: "too far behind in its first re-run",
+        4: "not re-run: too far behind in the search",
     }
     assert [len(c.runs) for c in found.candidates] == [3, 3, 1, 0, 3]
     assert choose(found).best.number in (1, 2)
-    assert math.isnan(found.candidates[3].mean) and found.candidates[3].scatter == "not run again"
+    assert math.isnan(found.candidates[3].mean) and found.candidates[3].scatter == "not re-run"
 
 
 def test_the_same_when_less_is_better():

@@ -104,5 +104,5 @@ def test_from_params_takes_its_own_and_leaves_the_rest():
 
 
 def test_from_params_knows_what_cannot_be_fixed():
-    with pytest.raises(TrainingError, match="'lr' is no setting of a training: they are epochs, batch_size"):
+    with pytest.raises(TrainingError, match="'lr' is not a setting of a training: the settings are epochs, batch_size"):
         TrainSettings.from_params({}, lr=0.1)

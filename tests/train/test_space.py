@@ -88,5 +88,7 @@ def test_a_parent_must_have_choices():
 
 @pytest.mark.parametrize("how", [lambda: training_space("lr"), lambda: training_space(lr=Float(0, 1))])
 def test_an_unknown_name_is_answered_with_the_known(how):
-    with pytest.raises(SpaceError, match="'lr' is no tunable of a training: they are learning_rate, batch_size"):
+    with pytest.raises(
+        SpaceError, match="'lr' is not a tunable of a training: the tunables are learning_rate, batch_size"
+    ):
         how()

@@ -26,7 +26,7 @@ from ..space.domain import Domain
 from ..types import Direction, Floats, Label, Mask
 from .errors import AnalysisError
 
-LEAST = 5  # finished trials below which a forest says nothing
+LEAST = 5  # finished trials below which a forest would tell nothing
 _TREES = 64
 _LEAVES = 400  # about as many a tree at most, so that cost stays linear in the trials
 _CELLS = 40  # of a continuum
@@ -134,9 +134,11 @@ class Forest:
     n: int
 
     def axis(self, name: str) -> int:
-        """Index of a parameter; `AnalysisError` if there is none of that name."""
+        """Return the index of a parameter; raise `AnalysisError` for an unknown name."""
         if name not in self.space:
-            raise AnalysisError(f"there is no parameter {name!r}: the parameters are {', '.join(self.space.names)}")
+            raise AnalysisError(
+                f"the study has no parameter {name!r}: its parameters are {', '.join(self.space.names)}"
+            )
         return self.space.index[name]
 
     def marginals(self, j: int, *, active: bool = False) -> Floats:

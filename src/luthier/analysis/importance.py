@@ -12,7 +12,7 @@ from ..types import Floats, Mask
 from .errors import AnalysisError
 from .forest import Forest, as_forest
 
-_PAIRS_AMONG = 8  # pairs are sought among so many of the most important parameters
+_PAIRS_AMONG = 8  # pairs are sought among this many of the most important parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Time: what `--timeout` says, what is left of it, and how long things will take. Pure functions of measured costs."""
+"""Time: what `--timeout` allows, what is left of it, and how long things will take. Pure functions of given costs."""
 
 from __future__ import annotations
 
@@ -135,5 +135,5 @@ def remaining(
 
 
 def rerun_seconds(costs: Sequence[float], jobs: int) -> float:
-    """Return how long runs of these costs take, so many at a time: no less than the longest of them."""
+    """Return how long runs of these costs take, this many at a time: no less than the longest of them."""
     return max(max(costs, default=0.0), sum(costs) / max(1, min(jobs, len(costs))))

@@ -133,8 +133,8 @@ def _seconds(walk: Walk, plan: Plan, runs: Sequence[Run]) -> dict[int | None, fl
 def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: Sequence[Run]) -> None:
     say, seeds = walk.say, len(plan.seeds)
     trials = sum(not _is_default(walk, params) for _, params, _ in plan.entries)
-    what = "trial" if trials == 1 else f"{trials} trials"
-    who = f"the most promising {what} and the baseline" if trials else "the baseline"
+    what = "the most promising trial" if trials == 1 else f"the {trials} most promising trials"
+    who = f"{what} and the baseline" if trials else "the baseline"
     each = f"on {seeds} fresh seeds" if seeds > 1 else "on one fresh seed"
     if seeds > 1 and trials:
         each += ", one by one; what cannot win any more leaves"
@@ -225,7 +225,11 @@ def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapes
             "baseline" if _is_baseline(candidate, walk) else candidate.name,
             f"{candidate.search_value:.4f}",
             f"{candidate.mean:.4f}" if candidate.runs else "",
-            f"{interval.low:.4f} to {interval.high:.4f}" if interval.is_known else candidate.scatter,
+            f"{interval.low:.4f} to {interval.high:.4f}"
+            if interval.is_known
+            else candidate.scatter
+            if candidate.runs
+            else "",
             str(len(candidate.runs)),
             mark,
         )

@@ -17,7 +17,7 @@ _SHOWN = 20  # rows on a terminal
 
 
 def predict(
-    run: Path = typer.Argument(help="A run's folder, or a folder with a saved model."),
+    run: Path = typer.Argument(help="A run's folder, or the folder of a saved model."),
     source: str = typer.Option(
         ..., "--input", "-i", help="An `.npz` or `.npy` file of images, a folder of images, or an image."
     ),
@@ -75,7 +75,7 @@ def predict(
         table.add_row(name, label, f"{row[order[0]]:.3f}", second)
     console.print(table)
     if len(names) > _SHOWN:
-        console.print(f"... and {len(names) - _SHOWN} more: --out FILE.csv or --json gives all", highlight=False)
+        console.print(f"... and {len(names) - _SHOWN} more: use --out FILE.csv or --json for all", highlight=False)
 
 
 def _say_unconfirmed(run: Path, details: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The report of a run, from what lies in its folder."""
+"""The report of a run, from the files in its folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .folder import RunFolder
 
 
 def write_run_report(folder: RunFolder, study: Study) -> Path:
-    """Write, or write again, the report of a run that may not be finished."""
+    """Write or rewrite the report of a run, finished or not."""
     steps = [(title, details) for title, details in folder.load("steps")] if folder.has("steps") else []
     confirmation = Confirmation.from_json(folder.load("confirmation")) if folder.has("confirmation") else None
     baseline = None

@@ -11,18 +11,20 @@ import typer
 from ..errors import LuthierError, missing
 from .console import error_console
 
-_STORE = typer.Argument(help="A path or URL of a storage; a file is made if it is not there.", show_default=False)
-_ALLOWED = typer.Option([], "--allow-host", help="A name under which clients may call, beside the loopback's.")
+_STORE = typer.Argument(help="A path or URL of a storage; a file is created if it does not exist.", show_default=False)
+_ALLOWED = typer.Option(
+    [], "--allow-host", help="A host name that clients may use, in addition to those of the loopback."
+)
 
 
 def serve(
     store: str = _STORE,
-    host: str = typer.Option("127.0.0.1", help="Where to listen: this machine alone by default."),
-    port: int = typer.Option(8000, min=0, max=65535, help="The port; 0 for a free one."),
+    host: str = typer.Option("127.0.0.1", help="The address to listen on: this machine only by default."),
+    port: int = typer.Option(8000, min=0, max=65535, help="The port; 0 for any free one."),
     token: str | None = typer.Option(
-        None, envvar="LUTHIER_TOKEN", help="What clients must send; made up and printed once by default."
+        None, envvar="LUTHIER_TOKEN", help="The token that clients must send; generated and printed once by default."
     ),
-    no_token: bool = typer.Option(False, "--no-token", help="Ask for no token; on the loopback alone."),
+    no_token: bool = typer.Option(False, "--no-token", help="Require no token; allowed on the loopback only."),
     allow_host: list[str] = _ALLOWED,
 ) -> None:
     """Serve the studies of a storage over HTTP, until Ctrl-C."""
@@ -38,7 +40,7 @@ def serve(
     if no_token and token is not None:
         raise typer.BadParameter("give --token or --no-token, not both")
     if no_token and host not in LOOPBACK:
-        raise typer.BadParameter(f"--no-token on {host} would let everybody in: leave it out, or listen on 127.0.0.1")
+        raise typer.BadParameter(f"--no-token on {host} would let anyone in: leave it out, or listen on 127.0.0.1")
     if token is not None and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
         raise typer.BadParameter("--token needs at least 16 printable ASCII characters without spaces")
     console = error_console()
@@ -58,7 +60,7 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, before anything is said of it. Raises `LuthierError`."""
+    """Return a socket that listens already, before its address is printed. Raises `LuthierError`."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -54,7 +54,7 @@ class ImageSettings:
         """
         given = {name: value for name, value in options.items() if value is not None}
         if "data" not in given:
-            raise WrongUsage("say what to learn from: --data digits, --data fashion-mnist, or a path")
+            raise WrongUsage("name the data to learn from: --data digits, --data fashion-mnist, or a path")
         return ImageSettings(**given)
 
     @staticmethod
@@ -82,8 +82,8 @@ class ImageSettings:
         for name, value in given.items():
             if value != getattr(settings, name):
                 raise LuthierError(
-                    f"this run was made with --{name} {getattr(settings, name)}, not {value}: leave --{name} out to go "
-                    "on, or choose another --out for a new run"
+                    f"this run was made with --{name} {getattr(settings, name)}, not {value}: leave --{name} out to "
+                    "continue, or choose another --out for a new run"
                 )
         return replace(settings, **changed)
 

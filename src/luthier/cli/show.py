@@ -16,7 +16,7 @@ from .folder import RunFolder
 from .usage import WrongUsage
 
 _RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
-_STUDY = typer.Option(None, "--study", help="The study's name, where a storage has several.")
+_STUDY = typer.Option(None, "--study", help="The study's name, if the storage has several.")
 _JSON = typer.Option(False, "--json", help="Print JSON on stdout.")
 
 
@@ -90,13 +90,13 @@ def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -
 
 
 def _show_front(study: Study, json: bool) -> None:
-    """The Pareto front of several objectives."""
+    """Print the Pareto front of several objectives."""
     front = study.best_trials
     if json:
         print_json([trial_json(t) for t in front])
         return
     if not front:
-        raise LuthierError(f"study {study.name!r} has no complete, feasible trial yet: there is no best one")
+        raise LuthierError(f"study {study.name!r} has no complete, feasible trial yet")
     names = [name for name in study.space.names if any(name in t.params for t in front)]
     goals = [f"{direction} {i}" for i, direction in enumerate(study.directions, 1)]
     table = plain_table("trial", *goals, *map(escape, names), numbers=("trial", *goals))
@@ -110,16 +110,18 @@ def report(
     run: str = _RUN,
     study_name: str | None = _STUDY,
     out: Path | None = typer.Option(
-        None, help="Where to. Default: `report.html` beside the study, or here if it is on a server."
+        None, help="The file to write. Default: `report.html` beside the study, or in this folder if it is on a server."
     ),
 ) -> None:
-    """Write the report again: one HTML file that opens offline."""
+    """Write the report: one HTML file that opens offline."""
     from ..report import write_report
     from .reporting import write_run_report
 
     study, folder = open_run(run, study_name)
     place = run.removeprefix("sqlite:///").removeprefix("journal:///")
-    where = out or (Path() if "://" in place else Path(place).parent) / "report.html"  # a server has no folder here
+    where = (
+        out or (Path() if "://" in place else Path(place).parent) / "report.html"
+    )  # a study on a server has no folder here
     try:
         path = write_run_report(folder, study) if folder is not None and out is None else write_report(where, study)
     except OSError as error:
@@ -128,27 +130,27 @@ def report(
 
 
 def open_run(run: str, study_name: str | None) -> tuple[Study, RunFolder | None]:
-    """The study behind what a user calls a run.
+    """Open the study behind what a user calls a run.
 
     Raises:
-        LuthierError: there is none.
+        LuthierError: it does not exist.
     """
     path = Path(run)
     if path.is_dir():
         folder = RunFolder.open(path)
         if not folder.study.exists():
-            raise LuthierError(f"{path} has no study yet: go on with `luthier tune image --out {path} --resume`")
+            raise LuthierError(f"{path} has no study yet: continue with `luthier tune image --out {path} --resume`")
         return load_study(study_name, storage=folder.study), folder
     try:
         return load_study(study_name, storage=run), None
     except StudyNotFound as error:
         if study_name is not None:
-            raise StudyNotFound(f"there is no study {study_name!r}: see `luthier storage list`") from error
+            raise StudyNotFound(f"the storage has no study {study_name!r}: see `luthier storage list`") from error
         raise StudyNotFound(f"{error} with --study") from error
 
 
 def trial_json(record: TrialRecord) -> dict[str, Any]:
-    """A trial as JSON."""
+    """Return a trial as JSON."""
     return {
         "number": record.number,
         "state": record.state.name,

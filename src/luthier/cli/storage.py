@@ -19,7 +19,7 @@ from .console import error_console, output_console, plain_table, print_json
 
 storage_app = typer.Typer(no_args_is_help=True, help="Copy, export, import and check the studies of a storage.")
 _STORE = typer.Argument(help="The storage: a path or URL.")
-_TARGET = typer.Argument(help="The storage to add to; made if it is not there.")
+_TARGET = typer.Argument(help="The storage to add to; created if it does not exist.")
 _STUDY = typer.Option(None, "--study", help="Only the study of this name.")
 
 
@@ -50,10 +50,10 @@ def list_(store: str = _STORE, json: bool = typer.Option(False, "--json", help="
 @storage_app.command()
 def copy(
     source: str = typer.Argument(metavar="FROM", help="The storage to copy from."),
-    target: str = typer.Argument(metavar="TO", help="The storage to copy to; made if it is not there."),
+    target: str = typer.Argument(metavar="TO", help="The storage to copy to; created if it does not exist."),
     study: str | None = _STUDY,
 ) -> None:
-    """Copy studies to another storage. Trials that run wait in the copy; a name that is there is refused."""
+    """Copy studies to another storage. Running trials wait in the copy; existing names are refused."""
     found = _existing(source)
     if study is not None:
         found.study(study)  # before a target is made
@@ -63,7 +63,7 @@ def copy(
 @storage_app.command("export")
 def export_(
     store: str = _STORE,
-    file: Path = typer.Argument(metavar="FILE.jsonl", help="The file to make."),
+    file: Path = typer.Argument(metavar="FILE.jsonl", help="The file to write."),
     study: str | None = _STUDY,
 ) -> None:
     """Write studies to a file of JSON lines."""
@@ -98,7 +98,7 @@ def import_optuna(
 
 @storage_app.command()
 def compact(store: str = _STORE) -> None:
-    """Give the room of what was deleted back to the disk."""
+    """Reclaim the space of deleted studies."""
     opened = _existing(store)
     path = _sqlite_file(opened)
     if path is not None:
@@ -116,7 +116,7 @@ def compact(store: str = _STORE) -> None:
 
 @storage_app.command()
 def check(store: str = _STORE) -> None:
-    """Look for damage and for what cannot be; ends with 1 if something is wrong."""
+    """Check for damage and inconsistencies; exits with 1 if there are any."""
     opened = _existing(store)
     found = []
     if (path := _sqlite_file(opened)) is not None:
@@ -124,7 +124,7 @@ def check(store: str = _STORE) -> None:
 
         found += damage(path)
     studies: list[Whole] = []
-    if not found:  # what is damaged cannot be read in the usual way
+    if not found:  # a damaged file cannot be read in the usual way
         studies = read_studies(opened)
     for study, records in studies:
         lost = {record.number for record in opened.expired(study.name)}
@@ -142,7 +142,7 @@ def _existing(store: str) -> Store:
 
 
 def _sqlite_file(store: Store) -> Path | None:
-    """The file of a store that is SQLite's."""
+    """Return the file of an SQLite store; None for any other."""
     url = getattr(store, "url", "")
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
@@ -154,13 +154,13 @@ def _counted(studies: Sequence[Whole]) -> str:
 
 def _say(done: str, studies: Sequence[Whole]) -> None:
     if not studies:
-        typer.echo(f"{done} nothing: there is no study")
+        typer.echo(f"{done} nothing: the storage has no studies")
     for study, records in studies:
         waiting = sum(record.state is TrialState.RUNNING for record in records)
-        also = f", of which {waiting} ran and wait now" if waiting and done != "exported" else ""
+        also = f", of which {waiting} were running and now wait" if waiting and done != "exported" else ""
         typer.echo(f"{done} {study.name}: {len(records)} trials{also}")
 
 
 def _shown(store: str) -> str:
-    """A storage as the user named it, without a password."""
+    """Return a storage as the user named it, without a password."""
     return re.sub(r"://.*@", "://***@", store)

@@ -155,8 +155,8 @@ def image(
     if jobs == 0 or jobs < -1:
         raise WrongUsage(f"--jobs {jobs}: give the number of trainings at a time, or -1 for one per core")
     if address is not None and on is None:
-        raise WrongUsage(f"--address {address}: say what runs there with --on ray or --on dask")
-    executor = None if on is None else _cluster(on, address, jobs)  # first: its library may not be there
+        raise WrongUsage(f"--address {address}: name the cluster's kind too, with --on ray or --on dask")
+    executor = None if on is None else _cluster(on, address, jobs)  # first: its library may be missing
     options = {
         "data": data,
         "trials": trials,
@@ -175,7 +175,7 @@ def image(
     }
     if out is None:
         if data is None:
-            raise WrongUsage("say what to learn from: --data digits, --data fashion-mnist, or a path")
+            raise WrongUsage("name the data to learn from: --data digits, --data fashion-mnist, or a path")
         out = Path("runs") / (Path(data).stem or "image")
     if resume:
         folder = RunFolder.open(out)

@@ -1,4 +1,4 @@
-"""WrongUsage: options that cannot go together, or a choice that there is not; ends with 2, as typer's own do."""
+"""WrongUsage: options that exclude each other, or an unknown choice; ends with 2, as typer's own errors do."""
 
 from __future__ import annotations
 

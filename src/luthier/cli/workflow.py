@@ -141,7 +141,7 @@ def _baseline(walk: Walk) -> TrialRecord:
         except TimeIsUp:
             raise LuthierError(
                 f"the time, {duration(clock.total or 0)}, was over before the baseline was trained, so there is no "
-                "model yet: go on with --resume and a longer --timeout, or start over with fewer --epochs or a --limit"
+                "model yet: continue with --resume and a longer --timeout, or start over with fewer --epochs"
             ) from None
         walk.scheduler.gives_up = False
     record = study.trials[0]

@@ -112,16 +112,14 @@ class Candidate:
 
     @property
     def scatter(self) -> str:
-        """Why the interval has no bounds, such as "3 equal values"; empty where it has."""
+        """Why the interval has no bounds, such as "3 equal values"; empty if it has."""
         if self.failed or self.interval.is_known:
             return ""
-        return (
-            ("not run again", "one value")[len(self.runs)] if len(self.runs) < 2 else f"{len(self.runs)} equal values"
-        )
+        return ("not re-run", "one value")[len(self.runs)] if len(self.runs) < 2 else f"{len(self.runs)} equal values"
 
     @property
     def seconds(self) -> float:
-        """Mean cost of one run; NaN if there is none."""
+        """Mean cost of one run; NaN without any."""
         return float(np.mean([run.seconds for run in self.runs])) if self.runs else math.nan
 
     def to_json(self) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def _standing(plan: Plan, done: Iterable[Run]) -> _Standing:
         if todo := _missing(values, others, seeds):
             return _Standing(todo, left)
         shown = {n: values[n][seeds[0]] if seeds else search[n] for n in others}
-        why = "its first re-run is too far behind" if seeds else "not run again: in the search it is too far behind"
+        why = "too far behind in its first re-run" if seeds else "not re-run: too far behind in the search"
         out = _single_values_behind(shown, [[search[n], *(values[n][s] for s in first)] for n in racers], len(first))
         left |= dict.fromkeys(out, why)
         others = [n for n in others if n not in out]

@@ -162,6 +162,6 @@ def objective_values(history: History, objective: int = 0) -> Floats:
 
 
 def best_row(history: History, objective: int = 0) -> int | None:
-    """The best complete, feasible trial; None if there is none."""
+    """Return the row of the best complete, feasible trial; None without one."""
     losses = np.where(history.is_complete & history.feasible, history.losses[:, objective], np.nan)
     return None if np.all(np.isnan(losses)) else int(np.nanargmin(losses))

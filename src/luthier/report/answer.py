@@ -40,7 +40,7 @@ class Winner:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a search took, summed over its trials."""
+    """What a search cost, summed over its trials."""
 
     trials: int
     states: Mapping[TrialState, int]
@@ -56,12 +56,12 @@ class Cost:
 
 
 def find_winner(history: History, confirmation: Confirmation | None) -> Winner | None:
-    """The best re-run candidate, else the best trial; None where there is none, or several objectives."""
+    """Return the best re-run candidate, else the best trial; None without one, and for several objectives."""
     if confirmation is not None:
         try:
             best: Candidate = choose(confirmation).best
         except DataError:
-            return None  # every candidate failed again: the section on the choice says so
+            return None  # every candidate failed, as the section on the choice says
         return Winner(best.number, best.params, best.interval, True, best.scatter)
     if len(history.directions) != 1:
         return None
@@ -73,7 +73,7 @@ def find_winner(history: History, confirmation: Confirmation | None) -> Winner |
 
 
 def find_cost(history: History) -> Cost:
-    """What the search took."""
+    """Return what the search cost."""
     records = history.records
     states = {state: sum(r.state == state for r in records) for state in reversed(TrialState)}
     order = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING)
@@ -157,7 +157,7 @@ def bounds(x: Interval, *, sign: bool = False) -> str:
 
 
 def spread(check: Check) -> str:
-    """The bounds of a check's difference, or that there is none."""
+    """Return the bounds of a check's difference, or that the models do not differ."""
     return SAME if _is_same(check) else bounds(check.difference, sign=True)
 
 
@@ -179,7 +179,7 @@ def _verdict(check: Check) -> str:
     if check.is_better:
         return f"better by a margin that chance does not explain ({size})"
     good = gap.estimate > 0 if check.direction == "maximize" else gap.estimate < 0
-    return f"better, but chance could explain it ({size})" if good else f"no better ({size})"
+    return f"better, but chance could explain it ({size})" if good else f"not better ({size})"
 
 
 def _baseline(baseline: Baseline) -> str:

@@ -37,7 +37,7 @@ _AXES = 10  # axes of the parallel coordinates: the most important ones
 
 
 def step_blocks(details: Iterable[Details]) -> list[Block]:
-    """What the workflow said: paragraphs, and names with values."""
+    """Return what the workflow reported: paragraphs, and names with values."""
     return [
         block
         for detail in details
@@ -58,7 +58,7 @@ def problem(name: str, history: History, metric: str) -> list[Block]:
 
 
 def baseline_section(baseline: Baseline) -> list[Block]:
-    """What is to be beaten."""
+    """Describe the baseline."""
     value = interval(baseline.interval) if baseline.interval is not None else shown(baseline.value)
     cost = duration(baseline.seconds) if baseline.seconds is not None else None
     blocks: list[Block] = [facts({"baseline": baseline.name, "value": value, "cost of one run": cost})]
@@ -133,20 +133,23 @@ def analysis(history: History, metric: str, winner: Winner | None) -> list[Block
     blocks: list[Block] = [
         Text(f"{lead} (functional ANOVA over {shares.n} complete trials).".replace("%", " %"), strong=True),
         Picture(
-            plot_importance(shares), "How much of the variance each parameter explains; × marks what two do together."
+            plot_importance(shares),
+            "How much of the variance each parameter explains; × marks what two parameters explain together.",
         ),
     ]
     names = [share.names[0] for share in shares.single]
     varied = [name for name in names if forest.axes[forest.axis(name)].codes.size > 1]
     blocks += [
-        Picture(plot_effect(effect(forest, name), history, metric=metric), f"{name}: all others averaged.", half=True)
+        Picture(
+            plot_effect(effect(forest, name), history, metric=metric), f"{name}, averaged over all others.", half=True
+        )
         for name in varied[:_EFFECTS]
     ]
     if len(varied) > 1:
         pair = shares.pairs[0].names if shares.pairs and shares.pairs[0].share >= 0.01 else tuple(varied[:2])
         picture = plot_heatmap(interaction(forest, pair[0], pair[1]), history, metric=metric)
         blocks.append(
-            Picture(picture, f"{pair[0]} and {pair[1]}: what the model expects; bright is good, dots are trials.")
+            Picture(picture, f"{pair[0]} and {pair[1]}: the model's prediction; bright is good, dots are trials.")
         )
     caption = "Every complete trial through its parameters; bright is good, the best in orange."
     if len(names) > _AXES:
@@ -178,7 +181,9 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
         if winner is None:
             return []
         blocks: list[Block] = [
-            Text(f"{winner.name[:1].upper()}{winner.name[1:]} has the best value of the search. It was not run again.")
+            Text(
+                f"{winner.name[:1].upper()}{winner.name[1:]} has the best value of the search. It has not been re-run."
+            )
         ]
         return [*blocks, _leaders(history, metric)]
     blocks = []
@@ -187,9 +192,9 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
     except DataError as error:
         return [Text(f"Nothing is chosen: {error}.")]
     seeds = len(decision.best.runs)
-    text = f"The candidates ran again on {seeds} fresh seed{'s' if seeds > 1 else ''}. "
+    text = f"The candidates were re-run on {seeds} fresh seed{'s' if seeds > 1 else ''}. "
     if any(c.left for c in confirmation.candidates):
-        text += "One that could not win any more got no further seeds. "
+        text += "Candidates that could no longer win got no further seeds. "
     text += f"The best mean wins: {decision.best.name}."
     if decision.cheapest is not decision.best:
         text += (
@@ -233,7 +238,7 @@ def check_section(check: Check) -> list[Block]:
         "test": f"{check.test}, {p_text(check.p_value)}",
         "test examples": check.n,
     }
-    text = f"On {check.n} test examples that the search never saw, the chosen configuration {verdict} the baseline."
+    text = f"On {check.n} test examples the search never saw, the chosen configuration {verdict} the baseline."
     return [Text(text, strong=True), facts(rows)]
 
 

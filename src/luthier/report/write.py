@@ -69,17 +69,17 @@ def write_report(
     """Write a study's report: one HTML file without any reference to the outside.
 
     Args:
-        path: where to; its folder is made. An older report there is replaced in one step.
+        path: the file to write; its folder is created. An older report there is replaced in one step.
         study: any object with a name, a space and a history.
         title: heading of the page; the study's name by default.
         metric: what the study's value is; "value" by default.
         steps: what the workflow did: pairs of a title and a text or a mapping of details. A title that starts with the
             word of a section (problem, data, baseline, ranges, method, search, analysis, choice, check) adds to it;
             any other becomes a section of its own.
-        baseline: what was to be beaten.
+        baseline: the configuration to beat.
         confirmation: the re-runs of the best trials.
         check: the judgement on the sealed test set.
-        cost: more of what the search took, beyond what the trials say.
+        cost: further costs of the search that the trials do not record.
         environment: versions, machine, seed, command; `machine_facts()` by default.
 
     Returns:

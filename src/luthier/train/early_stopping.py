@@ -32,7 +32,7 @@ class EarlyStopping:
         self._weights = _copy(model)
 
     def seen(self, epoch: int, value: float) -> bool:
-        """Take note of an epoch's value (NaN is no gain); True if the patience is at its end."""
+        """Take note of an epoch's value (NaN is not a gain); True if the patience is at its end."""
         score = self._sign * value
         if score > self._sign * self.best_value or (math.isnan(self.best_value) and not math.isnan(value)):
             self.best_epoch, self.best_value = epoch, value

@@ -142,19 +142,19 @@ class TrainSettings:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], **fixed: Any) -> TrainSettings:
-        """The settings that a configuration describes.
+        """Return the settings that a configuration describes.
 
         Args:
-            params: a configuration; names that are no field are for others and ignored.
+            params: a configuration; names that are not fields are ignored: they are meant for others.
             **fixed: fields that the configuration does not decide; they win over it.
 
         Raises:
-            TrainingError: a name in `fixed` that is no field, or as for the class.
+            TrainingError: a name in `fixed` is not a field, or as for the class.
         """
         names = [field.name for field in fields(cls)]
         for name in fixed:
             if name not in names:
-                raise TrainingError(f"{name!r} is no setting of a training: they are {', '.join(names)}")
+                raise TrainingError(f"{name!r} is not a setting of a training: the settings are {', '.join(names)}")
         return cls(**{name: params[name] for name in names if name in params} | fixed)
 
 

@@ -95,12 +95,12 @@ def training_space(*names: str, **overrides: Domain) -> dict[str, Domain]:
         **overrides: domains in place of the default ones; they need not be in `names` again.
 
     Raises:
-        SpaceError: a name that is no tunable, or one that was asked for and that no choice of its parent allows.
+        SpaceError: a name is not a tunable, or no choice of its parent allows one that was asked for.
     """
     known = {tunable.name: tunable.domain for tunable in _TUNABLES}
     for name in (*names, *overrides):
         if name not in known:
-            raise SpaceError(f"{name!r} is no tunable of a training: they are {', '.join(known)}")
+            raise SpaceError(f"{name!r} is not a tunable of a training: the tunables are {', '.join(known)}")
     wanted = {*names, *overrides} if names else set(known)
     chosen = {name: overrides.get(name, domain) for name, domain in known.items() if name in wanted}
     space: dict[str, Domain] = {}

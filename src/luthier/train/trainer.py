@@ -34,7 +34,7 @@ _SHUFFLE, _AUGMENT, _DROPOUT = range(3)  # purposes of an epoch's seeds
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch came to.
+    """The result of one epoch.
 
     Attributes:
         epoch: from 1.
@@ -57,13 +57,13 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
         epochs: all that were run, those before an interruption among them.
         best_epoch: the one whose weights the model has now; 0, its weights at the start, if the first diverged.
         best_value: of the monitored value in that epoch; NaN if the first diverged.
-        stopped: "finished", "patience" (no gain for long), "stopped" (`on_epoch` said so) or "diverged".
+        stopped: "finished", "patience" (no gain for long), "stopped" (`on_epoch` returned True) or "diverged".
         seconds: sum over the epochs.
         warnings: what was wrong with the gradients or the loss, in plain words with what to try.
     """
@@ -92,9 +92,9 @@ def fit(
     are as before when the function returns and while `on_epoch` runs. On the CPU the same model, data, settings
     and number of threads give the same weights, bit for bit, interrupted or not.
 
-    A training whose loss becomes NaN or infinite ends as "diverged" with the best weights so far; it raises nothing,
-    so that a search goes on: `best_value` is NaN if there was no good epoch. Normalisation layers whose parameters
-    are frozen stay in evaluation mode, so that their statistics are frozen too.
+    A training whose loss becomes NaN or infinite ends as "diverged" with the best weights so far. No exception is
+    raised, so that a search continues: `best_value` is NaN if there was no good epoch. Normalisation layers whose
+    parameters are frozen stay in evaluation mode, so that their statistics are frozen too.
 
     Args:
         model: changed in place.
@@ -103,10 +103,10 @@ def fit(
         settings: everything else.
         augment: changes a batch of training inputs on the model's device; its generator lives there too.
         on_epoch: called after every epoch that did not diverge; True ends the training as "stopped".
-        checkpoint: a file written after every epoch. If it is there already, the training goes on from it: one
-            that was killed or "stopped" with its next epoch, one that ended otherwise returns what it came to. So a
-            training in portions (a rung of a scheduler after another) keeps its settings and is stopped by
-            `on_epoch`; epochs that were run before are not said to `on_epoch` again.
+        checkpoint: a file written after every epoch. If it exists, the training continues from it: with
+            the next epoch if it was killed or "stopped"; otherwise the earlier result is returned. So a training in
+            portions (one rung of a scheduler after another) keeps its settings and is stopped by `on_epoch`, which is
+            not called again for earlier epochs.
 
     Raises:
         TrainingError: the model cannot be trained like this, or the checkpoint is damaged or of another training.
@@ -203,7 +203,7 @@ class _Training:
         if not (math.isfinite(result.train_loss) and math.isfinite(result.loss)):
             self.stopped = "diverged"
             self._warnings.append(
-                f"epoch {result.epoch}: the loss is not finite any more: the training diverged; try a learning_rate "
+                f"epoch {result.epoch}: the loss is no longer finite: the training diverged; try a learning_rate "
                 f"below {self.settings.learning_rate:g}, gradient_clip=1.0 or warmup=0.1"
             )
             return
