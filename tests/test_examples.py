@@ -10,6 +10,8 @@ import pytest
 import luthier
 
 SOURCE = Path(luthier.__file__).parent
+SERVICE = "http://127.0.0.1:8000"
+TOKEN = "a-token-for-tests-only"  # tests/conftest.py starts services with it
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 public = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "site" / "public.py"))["public"]
@@ -40,9 +42,15 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("name", "path", "line", "text"), EXAMPLES)
-def test_the_example_runs(name, path, line, text, tmp_path, monkeypatch):
-    """Each in a folder of its own, with nothing but what it imports: so it can be copied."""
+def test_the_example_runs(name, path, line, text, tmp_path, monkeypatch, request):
+    """Each in a folder of its own, with nothing but what it imports: so it can be copied.
+
+    Where one names the address of a service, that of a service which was started for it takes its place.
+    """
     monkeypatch.chdir(tmp_path)
+    if SERVICE in text:
+        monkeypatch.setenv("LUTHIER_TOKEN", TOKEN)
+        text = text.replace(SERVICE, request.getfixturevalue("serve")(tmp_path / "studies.db").url)
     report = []
     example = doctest.DocTestParser().get_doctest(text, {"__name__": "__main__"}, name, str(path), line - 1)
     result = doctest.DocTestRunner(optionflags=FLAGS).run(example, out=report.append, clear_globs=False)

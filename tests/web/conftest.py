@@ -1,13 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -67,40 +61,3 @@ def app(store: Store) -> Any:
 def reach(app: Any) -> Callable[..., Connection]:
     """Makes connections to the application in this process."""
     return lambda transport=None: Connection("http://127.0.0.1:8000", TOKEN, 1.0, transport or InProcess(app))
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    url: str
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts `luthier serve` in a child process; all are killed at the end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(storage: Path, port: int = 0) -> Server:
-        command = [sys.executable, "-m", "luthier", "serve", str(storage), "--port", str(port), "--token", TOKEN]
-        process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        started.append(process)
-        assert process.stderr is not None
-        lines = []
-        for line in process.stderr:  # ends when the server does
-            lines.append(line)
-            if found := re.search(r"running on (http://\S+)", line):
-                return Server(process, found[1])
-        raise AssertionError(f"the server ended: {''.join(lines)}")
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()

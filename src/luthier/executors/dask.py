@@ -18,6 +18,11 @@ from .protocol import Outcome, TrialSource
 class DaskExecutor:
     """Runs trials on a Dask cluster, or on worker processes of a local one that ends with the run.
 
+    >>> from luthier.executors.dask import DaskExecutor
+    >>> executor = DaskExecutor("tcp://10.0.0.1:8786", resources={"GPU": 1})
+    >>> executor.address, executor.resources
+    ('tcp://10.0.0.1:8786', {'GPU': 1})
+
     Args:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
             Objectives that start processes, as data loaders do, need workers that are no daemons: set

@@ -10,7 +10,15 @@ from .protocol import TrialSource, evaluate
 
 
 class InlineExecutor:
-    """Runs trials here, one after the other."""
+    """Runs trials here, one after the other.
+
+    >>> import luthier as lt
+    >>> from luthier.executors import InlineExecutor
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2, executor=InlineExecutor())
+    >>> len(study.trials)
+    2
+    """
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all; on Ctrl-C the one that runs is queued again."""

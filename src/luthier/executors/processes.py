@@ -27,6 +27,14 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 class ProcessExecutor:
     """Runs trials in worker processes.
 
+    >>> import luthier as lt
+    >>> from luthier.executors.processes import ProcessExecutor
+    >>> study = lt.create_study(seed=0)
+    >>> executor = ProcessExecutor(2, trial_timeout=600)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4, executor=executor)
+    >>> sorted({trial.state.name for trial in study.trials})
+    ['COMPLETE']
+
     Args:
         n_jobs: how many; -1 for one per core. The cores are divided among them for BLAS and PyTorch threads,
             unless OMP_NUM_THREADS and its like say otherwise.

@@ -18,7 +18,12 @@ from ..types import Configuration
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of an objective.
+    """Holds what came out of an objective.
+
+    >>> import luthier as lt
+    >>> from luthier.executors import Outcome
+    >>> Outcome(lt.TrialState.COMPLETE, values=0.5, params={"x": 0.2}).state.name
+    'COMPLETE'
 
     Attributes:
         state: COMPLETE, PRUNED or FAIL.
@@ -39,7 +44,19 @@ class Outcome:
 
 
 class TrialSource(Protocol):
-    """Where an executor gets its trials, and who hears of their ends. Safe for threads."""
+    """Gives an executor its trials, and takes what came of them. Safe for threads.
+
+    >>> import luthier as lt
+    >>> from luthier.executors import Outcome, TrialSource
+    >>> class Guess:
+    ...     def run(self, objective, source: TrialSource):
+    ...         while (trial := source.next()) is not None:
+    ...             source.done(trial, Outcome(lt.TrialState.COMPLETE, 0.5, trial.params))
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> study.optimize(lambda trial: trial.params["x"], n_trials=2, executor=Guess())
+    >>> [trial.values for trial in study.trials]
+    [(0.5,), (0.5,)]
+    """
 
     @property
     def session(self) -> Session:
@@ -69,7 +86,19 @@ class TrialSource(Protocol):
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs an objective on the trials of a source until there are no more."""
+    """Runs an objective on the trials of a source until there are no more.
+
+    >>> import luthier as lt
+    >>> from luthier.executors import Executor, InlineExecutor
+    >>> class Loud:
+    ...     def run(self, objective, source):
+    ...         print("starts")
+    ...         InlineExecutor().run(objective, source)
+    >>> isinstance(Loud(), Executor)
+    True
+    >>> lt.create_study().optimize(lambda trial: 0.5, n_trials=1, executor=Loud())
+    starts
+    """
 
     def run(self, objective: Callable[[Trial], Any], source: TrialSource) -> None:
         """Run them all. Whatever ends it, no trial of the source is left running."""

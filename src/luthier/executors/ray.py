@@ -21,6 +21,11 @@ _CANCEL_SECONDS = 10.0
 class RayExecutor:
     """Runs trials on a Ray cluster, or on a local one that ends with the run.
 
+    >>> from luthier.executors.ray import RayExecutor
+    >>> executor = RayExecutor("auto", resources={"num_cpus": 4, "num_gpus": 1})
+    >>> executor.address, executor.resources
+    ('auto', {'num_cpus': 4, 'num_gpus': 1})
+
     Where this process is connected to Ray already, that connection is used, and kept.
 
     Args:

@@ -160,6 +160,15 @@ def import_study(
 ) -> Study:
     """Read an Optuna study with all its trials into a storage, and load it from there.
 
+    >>> import optuna
+    >>> from luthier.integrations.optuna import import_study
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> theirs = optuna.create_study(study_name="mine")
+    >>> theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    >>> study = import_study(theirs, storage="study.db")
+    >>> study.name, len(study.trials), study.best_value == theirs.best_value
+    ('mine', 3, True)
+
     Args:
         study: Optuna's study, its storage, the storage's URL, or the path of a file: SQLite's, or a journal.
         study_name: which of the storage's studies; may be left out if there is one only.
@@ -290,6 +299,14 @@ def _queued(trial: FrozenTrial, latest: Mapping[str, BaseDistribution]) -> Confi
 
 class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ignore]
     """Lets an Optuna study use a Luthier sampler.
+
+    >>> import optuna
+    >>> from luthier.integrations.optuna import OptunaSampler
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(sampler=OptunaSampler(seed=0))
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1) ** 2, n_trials=3)
+    >>> len(study.trials)
+    3
 
     All parameters that the study has shown are suggested together, those of a branch only where the branch is
     taken; one that was not met before is suggested alone. Safe for threads. A sampler that has nothing left, such

@@ -10,7 +10,16 @@ from .theme import BLUE, GREEN, GREY, ORANGE, escaped, figure, shown
 
 
 def plot_confirmation(confirmation: Confirmation, *, metric: str = "value", baseline: float | None = None) -> go.Figure:
-    """Every candidate's mean with its 95 % interval, its seeds, and what the search had seen; the winner in green.
+    """Show every candidate's mean with its 95 % interval, its seeds, and what the search had seen; the winner in green.
+
+    >>> import luthier as lt
+    >>> from luthier.confirm import rerun
+    >>> from luthier.plots import plot_confirmation
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> for x in (0.1, 0.5, 0.9):
+    ...     record = study.tell(study.ask(fixed={"x": x}), x)
+    >>> again = rerun(study.history, lambda params, seed: params["x"] + seed % 3 / 100, top=2)
+    >>> plot_confirmation(again, metric="loss").write_html("confirmation.html")
 
     Args:
         confirmation: of `luthier.confirm.rerun`.

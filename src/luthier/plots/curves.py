@@ -13,7 +13,18 @@ _MOST = 150  # curves beyond which a picture is neither readable nor quick
 
 
 def plot_learning_curves(history: History, *, metric: str = "value", step: str = "epoch") -> go.Figure:
-    """One curve for each trial that reported, coloured by its end; the best one on top.
+    """Show one curve for each trial that reported, coloured by its end; the best one on top.
+
+    >>> import luthier as lt
+    >>> from luthier.plots import plot_learning_curves
+    >>> def objective(trial):
+    ...     x = trial.suggest_float("x", 0, 1)
+    ...     for epoch in range(3):
+    ...         trial.report(x / (epoch + 1), epoch)
+    ...     return x / 3
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(objective, n_trials=4)
+    >>> plot_learning_curves(study.history, metric="loss").write_html("curves.html")
 
     Of more than 150 trials, evenly chosen ones are drawn.
 

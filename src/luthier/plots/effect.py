@@ -14,7 +14,14 @@ _MOST = 1000
 
 
 def plot_effect(effect: Effect, history: History, *, metric: str = "value", objective: int = 0) -> go.Figure:
-    """The expected value over one parameter with its spread, above the trials themselves.
+    """Show the expected value over one parameter with its spread, above the trials themselves.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import effect
+    >>> from luthier.plots import plot_effect
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1) ** 2, n_trials=10)
+    >>> plot_effect(effect(study.history, "x"), study.history, metric="loss").write_html("x.html")
 
     Args:
         effect: of `luthier.analysis.effect`.

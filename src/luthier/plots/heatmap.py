@@ -15,7 +15,14 @@ _MOST = 1000
 
 
 def plot_heatmap(interaction: Interaction, history: History, *, metric: str = "value", objective: int = 0) -> go.Figure:
-    """What the model expects over two parameters, bright for good, with the trials on it.
+    """Show what the model expects over two parameters, bright for good, with the trials on it.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import interaction
+    >>> from luthier.plots import plot_heatmap
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1), "y": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] * trial.params["y"], n_trials=10)
+    >>> plot_heatmap(interaction(study.history, "x", "y"), study.history).write_html("x-y.html")
 
     Args:
         interaction: of `luthier.analysis.interaction`; its first parameter goes up, its second to the right.

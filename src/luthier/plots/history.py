@@ -13,7 +13,14 @@ from .theme import BLUE, GREEN, GREY, ORANGE, RED, best_row, escaped, figure, ho
 def plot_history(
     history: History, *, metric: str = "value", baseline: float | None = None, objective: int = 0
 ) -> go.Figure:
-    """Trials in the order of their numbers, pruned and failed ones marked, with the best so far.
+    """Show the trials in the order of their numbers, pruned and failed ones marked, with the best so far.
+
+    >>> import luthier as lt
+    >>> from luthier.plots import plot_history
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
+    >>> figure = plot_history(study.history, metric="loss", baseline=0.5)
+    >>> figure.write_html("history.html")
 
     Args:
         history: of the study.

@@ -11,7 +11,14 @@ _MOST = 15
 
 
 def plot_importance(importance: Importance, *, pairs: int = 3) -> go.Figure:
-    """Shares of the variance, largest on top: parameters, and the strongest interactions.
+    """Show the shares of the variance, largest on top: parameters, and the strongest interactions.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import importance
+    >>> from luthier.plots import plot_importance
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1), "y": lt.Float(0, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] + trial.params["y"] / 10, n_trials=10)
+    >>> plot_importance(importance(study.history)).write_html("importance.html")
 
     Args:
         importance: of `luthier.analysis.importance`.

@@ -26,7 +26,13 @@ _INACTIVE = -0.14  # below the axes
 def plot_parallel(
     history: History, names: Sequence[str] | None = None, *, metric: str = "value", objective: int = 0
 ) -> go.Figure:
-    """Complete trials across their parameters to the value, bright for good; the best on top.
+    """Show the complete trials across their parameters to the value, bright for good; the best on top.
+
+    >>> import luthier as lt
+    >>> from luthier.plots import plot_parallel
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1), "y": lt.Int(1, 9)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] * trial.params["y"], n_trials=4)
+    >>> plot_parallel(study.history, ["y", "x"], metric="loss").write_html("parallel.html")
 
     Args:
         history: of the study; the best 500 trials are drawn.

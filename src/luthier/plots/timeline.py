@@ -13,7 +13,13 @@ _UNITS = ((2 * 86400, "days", 86400.0), (2 * 3600, "hours", 3600.0), (120, "minu
 
 
 def plot_timeline(history: History) -> go.Figure:
-    """Finished trials as bars over time since the first start, coloured by state.
+    """Show finished trials as bars over time since the first start, coloured by state.
+
+    >>> import luthier as lt
+    >>> from luthier.plots import plot_timeline
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
+    >>> plot_timeline(study.history).write_html("timeline.html")
 
     A lane is a worker: trials of one owner that ran at the same time lie in different lanes. The latest 2000 are
     drawn, and time starts with the first of these.

@@ -35,7 +35,21 @@ _ORDER = (
 
 
 class StudyLike(Protocol):
-    """What a report asks of a study."""
+    """Has what a report asks of a study: a name, a space and a history.
+
+    >>> from dataclasses import dataclass
+    >>> import luthier as lt
+    >>> from luthier.history import History
+    >>> from luthier.report import write_report
+    >>> @dataclass
+    ... class Mine:
+    ...     name: str
+    ...     space: lt.Space
+    ...     history: History
+    >>> space = lt.Space({"x": lt.Float(0, 1)})
+    >>> write_report("mine.html", Mine("mine", space, History(space))).name
+    'mine.html'
+    """
 
     @property
     def name(self) -> str:
@@ -67,6 +81,14 @@ def write_report(
     environment: Mapping[str, object] | None = None,
 ) -> Path:
     """Write a study's report: one HTML file without any reference to the outside.
+
+    >>> import luthier as lt
+    >>> from luthier.report import write_report
+    >>> study = lt.create_study(study_name="mine", seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=6)
+    >>> path = write_report("report.html", study, metric="loss", steps=[("Data", "made up")])
+    >>> path.name
+    'report.html'
 
     Args:
         path: the file to write; its folder is created. An older report there is replaced in one step.
@@ -122,7 +144,12 @@ def write_report(
 
 
 def machine_facts() -> dict[str, object]:
-    """This machine and the versions of what matters, for a report."""
+    """Return what machine this is, and the versions of what matters, for a report.
+
+    >>> from luthier.report import machine_facts
+    >>> {"python", "luthier", "cores"} <= machine_facts().keys()
+    True
+    """
     versions = {}
     for name in ("numpy", "scipy", "scikit-learn", "torch", "plotly"):
         try:

@@ -34,7 +34,15 @@ class _Locked:
 
 
 class MemoryStore(StateStore):
-    """Studies in the memory of this process, behind one lock; safe for threads. The promises are `protocol`'s.
+    """Keeps studies in the memory of this process, behind one lock; safe for threads. The promises are `protocol`'s.
+
+    >>> import luthier as lt
+    >>> from luthier.stores import MemoryStore
+    >>> store = MemoryStore()
+    >>> study = lt.create_study(storage=store, study_name="mine")
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    >>> len(lt.load_study("mine", storage=store).trials)
+    2
 
     A result lasts for as long as the process lives.
     """

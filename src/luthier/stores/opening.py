@@ -10,7 +10,15 @@ from .protocol import Store
 
 
 def open_store(storage: str | os.PathLike[str] | Store | None = None, *, must_exist: bool = False) -> Store:
-    """The store behind a name.
+    """Return the store behind a name.
+
+    >>> from luthier.stores import open_store
+    >>> store = open_store("studies.db")
+    >>> type(store).__name__, store.studies()
+    ('SqlStore', [])
+    >>> store.close()
+    >>> type(open_store()).__name__
+    'MemoryStore'
 
     Args:
         storage: None for memory; a path ("study.db") or a URL ("sqlite:///study.db") for a file, which is made

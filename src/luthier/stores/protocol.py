@@ -28,7 +28,15 @@ from ..types import Configuration, Label
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """A study as it stands in a store.
+    """Holds a study as it stands in a store.
+
+    >>> import luthier as lt
+    >>> from luthier.stores import open_store
+    >>> store = open_store()
+    >>> study = lt.create_study(storage=store, study_name="mine", direction="maximize", seed=7)
+    >>> (record,) = store.studies()
+    >>> record.name, record.directions, record.seed
+    ('mine', ('maximize',), 7)
 
     Attributes:
         name: unique in the store.
@@ -51,7 +59,14 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Parameters that were suggested for the trial of one number; void if that number goes to another.
+    """Holds the parameters that were suggested for the trial of one number; void if that number goes to another.
+
+    >>> from luthier.stores import MemoryStore, Proposal, StudyRecord
+    >>> store = MemoryStore()
+    >>> store.create_study(StudyRecord("mine", ("minimize",), seed=0))
+    >>> trial = store.ask("mine", "me", "call-1", proposal=Proposal(0, {"x": 0.5}))
+    >>> trial.number, dict(trial.params)
+    (0, {'x': 0.5})
 
     With number None they are wanted in any case: a new trial gets them, and those that wait go on waiting.
     """
@@ -62,7 +77,16 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a trial is told. Two results are the same when every field is."""
+    """Holds what a trial is told. Two results are the same when every field is.
+
+    >>> import luthier as lt
+    >>> from luthier.stores import MemoryStore, Result, StudyRecord
+    >>> store = MemoryStore()
+    >>> store.create_study(StudyRecord("mine", ("minimize",), seed=0))
+    >>> trial = store.ask("mine", "me", "call-1")
+    >>> store.tell("mine", trial.number, trial.token, Result(lt.TrialState.COMPLETE, (0.5,))).values
+    (0.5,)
+    """
 
     state: TrialState
     values: tuple[float, ...] | None = None
@@ -72,7 +96,15 @@ class Result:
 
 @runtime_checkable
 class Store(Protocol):
-    """Where studies and trials live; the module says what every store promises."""
+    """Keeps studies and trials; the module says what every store promises.
+
+    >>> from luthier.stores import MemoryStore, Store, StudyRecord
+    >>> store: Store = MemoryStore()
+    >>> store.create_study(StudyRecord("mine", ("minimize",), seed=0))
+    >>> trial = store.enqueue("mine", {"x": 0.5}, {}, "call-1")
+    >>> store.ask("mine", "me", "call-2").number == trial.number
+    True
+    """
 
     @property
     def shared(self) -> bool:

@@ -64,7 +64,14 @@ def run(study: Study, executor: Executor, objective: Any, **options: Any) -> Non
 
 
 class ExecutorContract:
-    """Subclass it and say how to make the executor.
+    """Tests an executor: subclass it in a test file and say how to make the executor.
+
+    >>> from luthier.executors import InlineExecutor
+    >>> from luthier.testing.executors import ExecutorContract
+    >>> class TestMine(ExecutorContract):
+    ...     at_once = 1
+    ...     def make(self):
+    ...         return InlineExecutor()
 
     Attributes:
         at_once: how many trials it runs at a time: 1 or 2.
@@ -232,7 +239,14 @@ class ExecutorContract:
 
 
 class AwayContract(ExecutorContract):
-    """What must hold besides where the objective runs in other processes, two at a time.
+    """Tests besides what must hold where the objective runs in other processes, two at a time.
+
+    >>> from luthier.executors.processes import ProcessExecutor
+    >>> from luthier.testing.executors import AwayContract
+    >>> class TestMine(AwayContract):
+    ...     at_once = 2
+    ...     def make(self):
+    ...         return ProcessExecutor(2)
 
     Attributes:
         settling: seconds until what supervises a worker has seen that it runs; Dask gives up one that dies before.

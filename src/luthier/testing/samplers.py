@@ -41,7 +41,13 @@ from .histories import spaces as spaces
 
 
 class SamplerContract:
-    """The suite. Every test fails with the configuration or the history that broke the contract.
+    """Tests a sampler: every test fails with the configuration or the history that broke the contract.
+
+    >>> from luthier.samplers import RandomSampler
+    >>> from luthier.testing.samplers import SamplerContract
+    >>> class TestMine(SamplerContract):
+    ...     def make(self):
+    ...         return RandomSampler()
 
     Attributes:
         objectives: whether the sampler takes studies with several objectives.

@@ -87,7 +87,13 @@ def _loaded(history: History) -> History:
 
 
 class SchedulerContract:
-    """Subclass it and say how to make the scheduler.
+    """Tests a scheduler: subclass it in a test file and say how to make the scheduler.
+
+    >>> from luthier.schedulers import MedianPruner
+    >>> from luthier.testing.schedulers import SchedulerContract
+    >>> class TestMine(SchedulerContract):
+    ...     def make(self):
+    ...         return MedianPruner()
 
     Attributes:
         stops_a_plateau: whether it stops trials because they do not change.

@@ -17,7 +17,11 @@ HOUR = 3600.0
 
 
 def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine]:
-    """A hypothesis machine that does the same to a new store and to a `MemoryStore`, and compares.
+    """Return a hypothesis machine that does the same to a new store and to a `MemoryStore`, and compares.
+
+    >>> from luthier.stores import MemoryStore
+    >>> from luthier.testing.store_machine import store_machine
+    >>> TestMineAgainstModel = store_machine(MemoryStore).TestCase
 
     `store_machine(MyStore).TestCase` is a test; give it `settings` as for any state machine. A store that needs
     tidying up does so in `close`.

@@ -17,8 +17,15 @@ FORMAT = 1
 _SHOWN = 5  # differences in a message
 
 
-def save_checkpoint(path: Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | Path, identity: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Put a checkpoint in place of the one at `path`, in one move: a killed process leaves the old or the new.
+
+    >>> import torch
+    >>> from luthier.train import load_checkpoint, save_checkpoint
+    >>> model = torch.nn.Linear(2, 1)
+    >>> save_checkpoint("run.pt", {"layers": 1}, {"epoch": 3, "weights": model.state_dict()})
+    >>> load_checkpoint("run.pt", {"layers": 1})["epoch"]
+    3
 
     Args:
         path: the file; its folder is made if it is not there.
@@ -28,6 +35,7 @@ def save_checkpoint(path: Path, identity: Mapping[str, Any], state: Mapping[str,
     Raises:
         TrainingError: the file cannot be written.
     """
+    path = Path(path)
     data = io.BytesIO()
     torch.save({"format": FORMAT, "identity": dict(identity), "state": dict(state)}, data)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -49,8 +57,15 @@ def _write_down(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
-def load_checkpoint(path: Path, identity: Mapping[str, Any], device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The state that `save_checkpoint` wrote, with its tensors on `device`.
+def load_checkpoint(
+    path: str | Path, identity: Mapping[str, Any], device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """Return the state that `save_checkpoint` wrote, with its tensors on `device`.
+
+    >>> from luthier.train import load_checkpoint, save_checkpoint
+    >>> save_checkpoint("run.pt", {"layers": 1}, {"epoch": 3})
+    >>> load_checkpoint("run.pt", {"layers": 1})
+    {'epoch': 3}
 
     Raises:
         TrainingError: the file is damaged, of a newer format, or its identity is another; the message says which.

@@ -13,7 +13,13 @@ from ..errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Tensors:
-    """Examples and what is to be learned of them, as two tensors of equal length.
+    """Holds examples and what is to be learned of them, as two tensors of equal length.
+
+    >>> import torch
+    >>> from luthier.train import Tensors
+    >>> data = Tensors(torch.zeros(10, 3), torch.arange(10) % 2)
+    >>> len(data), data.inputs.shape[1]
+    (10, 3)
 
     Attributes:
         inputs: (n, ...) what the model takes.

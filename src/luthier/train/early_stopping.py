@@ -13,6 +13,15 @@ from .settings import TrainSettings
 class EarlyStopping:
     """Keeps the best weights and counts epochs without gain. Not safe for threads.
 
+    >>> import torch
+    >>> from luthier.train import EarlyStopping, TrainSettings
+    >>> stopping = EarlyStopping(torch.nn.Linear(2, 1), TrainSettings(patience=2, loss="mse"))
+    >>> [stopping.seen(epoch, loss) for epoch, loss in enumerate([0.5, 0.3, 0.4, 0.4], start=1)]
+    [False, False, False, True]
+    >>> stopping.best_epoch
+    2
+    >>> stopping.restore()
+
     Every gain, however small, makes the best weights; only one of more than `min_delta` over the last that counted
     renews the patience.
 

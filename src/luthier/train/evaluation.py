@@ -34,7 +34,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict(model: nn.Module, inputs: Tensor, *, batch_size: int = 512) -> Tensor:
-    """The model's outputs (n, ...) for inputs (n, ...), in evaluation mode, without gradients, on its device."""
+    """Return the model's outputs (n, ...) for inputs (n, ...), in evaluation mode, without gradients, on its device.
+
+    >>> import torch
+    >>> from luthier.train import predict
+    >>> outputs = predict(torch.nn.Linear(3, 2), torch.zeros(5, 3))
+    >>> tuple(outputs.shape), outputs.requires_grad
+    ((5, 2), False)
+    """
     device = device_of(model)
     with evaluating(model):
         return torch.cat([model(batch.to(device)) for batch in torch.split(inputs, batch_size)])
@@ -47,7 +54,13 @@ def evaluate(
     batch_size: int = 512,
     loss: LossName = "cross_entropy",
 ) -> dict[str, float]:
-    """The mean "loss" without label smoothing or penalties and, for classification, the "accuracy".
+    """Return the mean "loss" without label smoothing or penalties and, for classification, the "accuracy".
+
+    >>> import torch
+    >>> from luthier.train import Tensors, evaluate
+    >>> logits = torch.tensor([[9.0, 0.0], [0.0, 9.0], [9.0, 0.0], [9.0, 0.0]])
+    >>> evaluate(torch.nn.Identity(), Tensors(logits, torch.tensor([0, 1, 0, 1])))["accuracy"]
+    0.75
 
     Raises:
         DataError: as for `Tensors`, or targets that do not fit the loss or the model.

@@ -110,6 +110,15 @@ def diagnose(gradients: Gradients) -> dict[str, str]:
 class GradientMonitor:
     """Looks at the gradients of one step of each epoch and keeps what is wrong. Not safe for threads.
 
+    >>> import torch
+    >>> from luthier.train import GradientMonitor
+    >>> model, monitor = torch.nn.Linear(2, 1), GradientMonitor()
+    >>> (model(torch.ones(4, 2)).sum() * 1e9).backward()
+    >>> monitor.observe(model, epoch=1) > 1e9
+    True
+    >>> len(monitor.warnings)
+    1
+
     An explosion is said at once. Vanishing gradients and dead units must show in two epochs in a row: layers that
     start from zero on purpose pass no gradient in their first step.
     """

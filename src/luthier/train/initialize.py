@@ -22,6 +22,15 @@ _GATES: dict[type[nn.Module], int] = {nn.LSTM: 4, nn.GRU: 3}
 def initialize(model: nn.Module, kind: InitializationName, seed: int) -> None:
     """Draw the weights of linear, convolutional and recurrent layers again, and set their biases to zero.
 
+    >>> import torch
+    >>> from luthier.train import initialize
+    >>> model = torch.nn.Linear(4, 4)
+    >>> initialize(model, "he", seed=0)
+    >>> first = model.weight.clone()
+    >>> initialize(model, "he", seed=0)
+    >>> torch.equal(model.weight, first), model.bias.tolist()
+    (True, [0.0, 0.0, 0.0, 0.0])
+
     Each gate of a recurrent layer is drawn by itself. Embeddings, normalisation layers and frozen parameters stay
     as they are, and with kind "default" everything does.
     """

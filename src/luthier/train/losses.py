@@ -21,7 +21,13 @@ _REGRESSION: dict[str, Loss] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.
 
 
 def make_loss(name: LossName, label_smoothing: float = 0.0) -> Loss:
-    """The mean loss of a batch as a function of outputs and targets.
+    """Return the mean loss of a batch as a function of outputs and targets.
+
+    >>> import torch
+    >>> from luthier.train import make_loss
+    >>> loss = make_loss("mse")
+    >>> float(loss(torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, 1.0])))
+    2.0
 
     "cross_entropy" and "focal" take logits (n, k, ...) and classes (n, ...); the others outputs of the targets'
     shape, where (n, 1) and (n,) count as the same.

@@ -36,7 +36,14 @@ def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def make_optimizer(model: nn.Module, settings: TrainSettings) -> Optimizer:
-    """The optimiser of the trainable parameters.
+    """Return the optimiser of the trainable parameters.
+
+    >>> import torch
+    >>> from luthier.train import TrainSettings, make_optimizer
+    >>> settings = TrainSettings(optimizer="sgd", learning_rate=0.1, weight_decay=0.01)
+    >>> optimizer = make_optimizer(torch.nn.Linear(2, 1), settings)
+    >>> [group["weight_decay"] for group in optimizer.param_groups]  # weights, biases
+    [0.01, 0.0]
 
     Raises:
         TrainingError: nothing is trainable.

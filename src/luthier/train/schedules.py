@@ -12,7 +12,12 @@ from .settings import TrainSettings
 
 
 def rate_factor(settings: TrainSettings, step: int, steps: int) -> float:
-    """The share of the learning rate with which step `step` of `steps` is taken; steps count from 0.
+    """Return the share of the learning rate with which step `step` of `steps` is taken; steps count from 0.
+
+    >>> from luthier.train import TrainSettings, rate_factor
+    >>> settings = TrainSettings(schedule="cosine", warmup=0.2, lr_floor=0)
+    >>> [round(rate_factor(settings, step, 10), 2) for step in range(0, 10, 2)]
+    [0.5, 1.0, 0.85, 0.5, 0.15]
 
     The first w = round(warmup · steps) steps rise as (step + 1) / w. After them, p = (step - w) / (steps - w) goes
     from 0 towards 1 and the factor is
@@ -40,6 +45,19 @@ def rate_factor(settings: TrainSettings, step: int, steps: int) -> float:
 
 class Schedule:
     """Sets an optimiser's learning rate before every step. Not safe for threads.
+
+    >>> import torch
+    >>> from luthier.train import Schedule, TrainSettings, make_optimizer
+    >>> settings = TrainSettings(learning_rate=0.1, warmup=0.5)
+    >>> optimizer = make_optimizer(torch.nn.Linear(2, 1), settings)
+    >>> schedule = Schedule(optimizer, settings, steps=4)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(schedule.rate, 3))
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> rates
+    [0.05, 0.1, 0.1, 0.1]
 
     Args:
         optimizer: whose rate it is.

@@ -13,6 +13,15 @@ import torch
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     """PyTorch's global generators (of the CPU, and of `device`) run from `seed` inside, and as before outside.
 
+    >>> import torch
+    >>> from luthier.train import seeded
+    >>> with seeded(0):
+    ...     first = torch.nn.Linear(2, 1)
+    >>> with seeded(0):
+    ...     second = torch.nn.Linear(2, 1)
+    >>> torch.equal(first.weight, second.weight)
+    True
+
     Build a model inside, and its weights depend on the seed alone. Not safe for threads: the generators are
     the process's.
     """
@@ -34,7 +43,13 @@ def derived_seed(seed: int, *path: int) -> int:
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """PyTorch computes with n threads inside.
+    """Let PyTorch compute with n threads inside.
+
+    >>> import torch
+    >>> from luthier.train import threads
+    >>> with threads(1):
+    ...     print(torch.get_num_threads())
+    1
 
     Small networks train fastest on one thread, and several trainings beside each other should share the cores.
     Sums are split by thread, so results are equal bit for bit only under an equal number of threads. The number

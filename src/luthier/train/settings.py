@@ -46,7 +46,14 @@ _MAY_BE_NONE = ("gradient_clip", "patience")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a network is trained.
+    """Says how a network is trained.
+
+    >>> from luthier.train import TrainSettings
+    >>> settings = TrainSettings(epochs=10, optimizer="sgd", momentum=0.95, schedule="cosine", patience=3)
+    >>> settings.monitored, settings.direction
+    ('accuracy', 'maximize')
+    >>> TrainSettings.from_params({"learning_rate": 0.01, "width": 64}, epochs=5).learning_rate
+    0.01
 
     Attributes:
         epochs: passes over the training data, at most.

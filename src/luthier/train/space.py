@@ -80,12 +80,23 @@ _TUNABLES: tuple[Tunable, ...] = (
 
 
 def tunables() -> tuple[Tunable, ...]:
-    """All tunables of a training, with their default ranges and why: a table for documentation."""
+    """Return all tunables of a training, with their default ranges and why: a table for documentation.
+
+    >>> from luthier.train import tunables
+    >>> {tunable.name: tunable.why for tunable in tunables()}["learning_rate"]
+    'matters most; from fine-tuning to plain sgd'
+    """
     return _TUNABLES
 
 
 def training_space(*names: str, **overrides: Domain) -> dict[str, Domain]:
-    """Domains of the tunables of a training, to be given to `Space`, alone or beside a model's own.
+    """Return domains of the tunables of a training, to be given to `Space`, alone or beside a model's own.
+
+    >>> import luthier as lt
+    >>> from luthier.train import training_space
+    >>> parameters = training_space("learning_rate", "weight_decay", learning_rate=lt.Float(1e-4, 1e-2, log=True))
+    >>> lt.Space({**parameters, "width": lt.Int(8, 128, log=True)}).names
+    ('learning_rate', 'weight_decay', 'width')
 
     A condition on a tunable that is not in the space is dropped: with `training_space("momentum")` the optimiser is
     fixed elsewhere. A tunable whose condition no choice of its parent can meet is left out.

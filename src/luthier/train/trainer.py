@@ -34,7 +34,12 @@ _SHUFFLE, _AUGMENT, _DROPOUT = range(3)  # purposes of an epoch's seeds
 
 @dataclass(frozen=True)
 class EpochResult:
-    """The result of one epoch.
+    """Holds the result of one epoch; `fit` passes it to `on_epoch`.
+
+    >>> from luthier.train import EpochResult
+    >>> epoch = EpochResult(3, 0.4, loss=0.5, accuracy=0.8, learning_rate=0.01, gradient_norm=1.2, seconds=2.0)
+    >>> f"epoch {epoch.epoch}: {epoch.accuracy:.0%}"
+    'epoch 3: 80%'
 
     Attributes:
         epoch: from 1.
@@ -57,7 +62,14 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The result of a training.
+    """Holds the result of a training.
+
+    >>> import torch
+    >>> from luthier.train import Tensors, TrainSettings, fit
+    >>> data = Tensors(torch.eye(2), torch.tensor([0, 1]))
+    >>> result = fit(torch.nn.Linear(2, 2), data, data, TrainSettings(epochs=3, monitor="loss"))
+    >>> len(result.epochs), result.stopped, result.best_value == min(epoch.loss for epoch in result.epochs)
+    (3, 'finished', True)
 
     Attributes:
         epochs: all that were run, those before an interruption among them.
@@ -87,6 +99,15 @@ def fit(
     checkpoint: Path | str | None = None,
 ) -> FitResult:
     """Train a model where its parameters live; it ends with the weights of its best epoch.
+
+    >>> import torch
+    >>> from luthier.train import Tensors, TrainSettings, fit
+    >>> x = torch.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> data = Tensors(x, (x[:, 0] > 0).long())
+    >>> model = torch.nn.Linear(1, 2)
+    >>> result = fit(model, data, data, TrainSettings(epochs=20, learning_rate=0.1, batch_size=16))
+    >>> result.stopped, result.best_value > 0.9
+    ('finished', True)
 
     All randomness of epoch e (order, augmentation, dropout) comes from `settings.seed` and e; the caller's generators
     are as before when the function returns and while `on_epoch` runs. On the CPU the same model, data, settings

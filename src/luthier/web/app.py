@@ -75,7 +75,13 @@ Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="the number of the 
 
 
 def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> ASGIApp:
-    """The service of a store, guarded.
+    """Return the service of a store, guarded, as an ASGI application for uvicorn or any other server.
+
+    >>> from luthier.stores import open_store
+    >>> from luthier.web.app import create_app
+    >>> app = create_app(open_store("studies.db"), token="a-token-of-16-characters", hosts=["tuner.lan"])
+    >>> callable(app)
+    True
 
     Args:
         store: where studies live.

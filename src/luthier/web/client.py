@@ -25,7 +25,16 @@ def connect(
     space: Space | Mapping[str, Domain] | None = None,
     retry_seconds: float = 60.0,
 ) -> RemoteStudy:
-    """The study of that name in the service at a URL.
+    """Return the study of that name in the service at a URL.
+
+    >>> import luthier as lt
+    >>> from luthier.web.client import create_study
+    >>> create_study("http://127.0.0.1:8000", study_name="mine", space={"x": lt.Float(0, 1)}).close()
+    >>> study = lt.connect("http://127.0.0.1:8000", study_name="mine")  # on any machine that reaches the service
+    >>> study.optimize(lambda trial: trial.params["x"], n_trials=3)
+    >>> len(study.trials)
+    3
+    >>> study.close()
 
     Args:
         url: where the service is, as "http://127.0.0.1:8000".
@@ -58,7 +67,15 @@ def create_study(
     load_if_exists: bool = False,
     retry_seconds: float = 60.0,
 ) -> RemoteStudy:
-    """A new study in the service at a URL.
+    """Return a new study in the service at a URL.
+
+    >>> import luthier as lt
+    >>> from luthier.web.client import create_study
+    >>> study = create_study("http://127.0.0.1:8000", study_name="its", sampler="random", space={"x": lt.Float(0, 1)})
+    >>> trial = study.ask()
+    >>> study.tell(trial, 0.5).values
+    (0.5,)
+    >>> study.close()
 
     Args:
         url, token, retry_seconds: as in `connect`.

@@ -20,7 +20,15 @@ from .state import JournalState, trial_entry
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What a repair did.
+    """Says what a repair did; `repair_journal` returns it.
+
+    >>> import luthier as lt
+    >>> from luthier.stores.journal import repair_journal
+    >>> study = lt.create_study(storage="study.journal", study_name="mine")
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    >>> repaired = repair_journal("study.journal", out="copy.journal")
+    >>> repaired.damaged, repaired.backup, repaired.studies
+    ((), None, {'mine': 2})
 
     Attributes:
         path: the whole journal; the one that was given where that was whole already.
@@ -41,8 +49,20 @@ class Repaired:
     studies: dict[str, int]
 
 
-def repair_journal(path: Path, out: Path | None = None, *, timeout: float = 60.0) -> Repaired:
+def repair_journal(path: str | Path, out: str | Path | None = None, *, timeout: float = 60.0) -> Repaired:
     """Save what is whole of a journal; others may have it open, and go on with the repaired file.
+
+    >>> import luthier as lt
+    >>> from pathlib import Path
+    >>> from luthier.stores.journal import repair_journal
+    >>> study = lt.create_study(storage="study.journal", study_name="mine")
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    >>> content = bytearray(Path("study.journal").read_bytes())
+    >>> content[len(content) // 2] ^= 1  # a bit falls over
+    >>> written = Path("study.journal").write_bytes(content)
+    >>> repaired = repair_journal("study.journal")
+    >>> len(repaired.damaged), repaired.backup.name, repaired.studies
+    (1, 'study.journal.damaged', {'mine': 3})
 
     A trial falls back to the last of its records that is whole. A file without damage is left alone, and copied if
     `out` is given.
@@ -57,6 +77,7 @@ def repair_journal(path: Path, out: Path | None = None, *, timeout: float = 60.0
         SchemaTooNew: a newer Luthier wrote it.
         StorageBusy: others held it locked for `timeout` seconds.
     """
+    path, out = Path(path), None if out is None else Path(out)
     if out is not None and out.exists():
         raise StorageError(f"{out} exists: choose another --out")
     with _locked(path, Patience(path, timeout), exclusive=out is None) as fd:

@@ -30,7 +30,18 @@ _SCHEME = "journal:///"
 
 
 class JournalStore(StateStore):
-    """Studies in one append-only file, for all machines that share its file system. The promises are `protocol`'s.
+    """Keeps studies in one append-only file, for all machines that share its file system. The promises are
+    `protocol`'s.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(storage="study.journal", study_name="mine", seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    >>> from luthier.stores.journal import JournalStore
+    >>> store = JournalStore("study.journal")
+    >>> store.compact()
+    >>> len(lt.load_study("mine", storage=store).trials)
+    2
+    >>> store.close()
 
     Safe for threads and processes; a forked process may go on with its parent's store. The file system must have
     fcntl locks that hold between machines (NFS 4, Lustre with `flock`, GPFS, CephFS). All is on the disk when a

@@ -32,7 +32,16 @@ _STUDY = 2**32  # how far apart the revisions of studies begin
 
 
 class SqlStore:
-    """Studies in a SQLite file for the processes of one machine, or on a server for those of many.
+    """Keeps studies in a SQLite file for the processes of one machine, or on a server for those of many.
+
+    >>> import luthier as lt
+    >>> from luthier.stores.sql import SqlStore
+    >>> store = SqlStore("study.db", timeout=30)
+    >>> study = lt.create_study(storage=store, study_name="mine", seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    >>> store.url.startswith("sqlite:///"), [record.name for record in store.studies()]
+    (True, ['mine'])
+    >>> store.close()
 
     The promises are `protocol`'s. A forked process may go on with its parent's store. A file must not lie on a network
     disk, whose locks are not to be trusted. A result is as durable as the server's commits are: PostgreSQL's `fsync`

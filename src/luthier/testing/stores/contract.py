@@ -12,8 +12,28 @@ from .writing import _Writing
 
 
 class StoreContract(_Studies, _Asking, _Writing, _Exchanging, _Owning, _Loading):
-    """What every store promises; the subclass has a fixture `store` of an empty one."""
+    """Tests what every store promises; the subclass has a fixture `store` of an empty one.
+
+    >>> import pytest
+    >>> from luthier.stores import MemoryStore
+    >>> from luthier.testing.stores import StoreContract
+    >>> class TestMine(StoreContract):
+    ...     @pytest.fixture
+    ...     def store(self):
+    ...         return MemoryStore()
+    """
 
 
 class SharedStoreContract(StoreContract, _Reopening):
-    """What a store that can be opened more than once promises; the subclass has `store` and `reopen`."""
+    """Tests what a store that can be opened more than once promises; the subclass has `store` and `reopen`.
+
+    >>> import pytest
+    >>> from luthier.stores.sql import SqlStore
+    >>> from luthier.testing.stores import SharedStoreContract
+    >>> class TestMine(SharedStoreContract):
+    ...     @pytest.fixture
+    ...     def store(self, tmp_path):
+    ...         return SqlStore(tmp_path / "study.db")
+    ...     def reopen(self, store):
+    ...         return SqlStore(store.url)
+    """

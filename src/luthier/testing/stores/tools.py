@@ -17,18 +17,38 @@ DONE = Result(COMPLETE, (1.0,))
 
 
 def new_study(store: Store, name: str = "study", directions: tuple[str, ...] = ("minimize",)) -> str:
-    """Make a study and return its name."""
+    """Make a study and return its name.
+
+    >>> from luthier.stores import MemoryStore
+    >>> from luthier.testing.stores import new_study
+    >>> store = MemoryStore()
+    >>> new_study(store, directions=("maximize",)), len(store.studies())
+    ('study', 1)
+    """
     store.create_study(StudyRecord(name, directions, seed=0))
     return name
 
 
 def trials(store: Store, name: str) -> list[TrialRecord]:
-    """All trials of a study."""
+    """Return all trials of a study.
+
+    >>> from luthier.stores import MemoryStore
+    >>> from luthier.testing.stores import new_study, trials
+    >>> store = MemoryStore()
+    >>> trial = store.ask(new_study(store), "me", "call-1")
+    >>> trials(store, "study") == [trial]
+    True
+    """
     return store.changes(name, 0)[1]
 
 
 def in_threads(n: int, work: Callable[[int], T]) -> list[T]:
-    """What `work(i)` returns in each of n threads that start together; the first error of any is raised."""
+    """Return what `work(i)` returns in each of n threads that start together; the first error of any is raised.
+
+    >>> from luthier.testing.stores import in_threads
+    >>> in_threads(3, lambda i: i * i)
+    [0, 1, 4]
+    """
     results: dict[int, T] = {}
     errors: list[BaseException] = []
     start = threading.Barrier(n)
