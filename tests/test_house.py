@@ -88,7 +88,7 @@ EXTRAS = {
     "cli/serve.py": ["serve"],
     "executors/ray.py": ["ray"],
     "executors/dask.py": ["dask"],
-    "integrations/optuna.py": ["optuna"],
+    "integrations/optuna": ["optuna"],
     "testing": ["testing"],
 }
 

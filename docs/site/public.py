@@ -25,6 +25,7 @@ PACKAGES = [
     "luthier.tasks.image",
     "luthier.web",
     "luthier.integrations",
+    "luthier.integrations.optuna",
     "luthier.testing",
     "luthier.testing.stores",
 ]
@@ -35,7 +36,6 @@ MODULES = {
     "luthier.executors.dask": ["DaskExecutor"],
     "luthier.web.client": ["create_study"],
     "luthier.web.app": ["create_app"],
-    "luthier.integrations.optuna": ["OptunaSampler", "import_study"],
     "luthier.testing.samplers": ["SamplerContract"],
     "luthier.testing.schedulers": ["SchedulerContract"],
     "luthier.testing.store_machine": ["store_machine"],

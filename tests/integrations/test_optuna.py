@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 import luthier as lt
 from luthier.cli.app import app
 from luthier.errors import SpaceError, StorageError, StudyExists, StudyNotFound
-from luthier.integrations.optuna import OptunaSampler, domain_of, import_study, read_optuna, to_label, to_value
+from luthier.integrations.optuna import OptunaSampler, import_study
+from luthier.integrations.optuna.studies import read_optuna
+from luthier.integrations.optuna.values import domain_of, to_label, to_value
 from luthier.samplers import GPSampler, GridSampler, RandomSampler, TPESampler
 from luthier.space import Choice, Float, Int
 from luthier.stores.sql import SqlStore

@@ -89,7 +89,7 @@ def import_optuna(
     study: str | None = _STUDY,
 ) -> None:
     """Read studies from a storage of Optuna."""
-    from ..integrations.optuna import read_optuna
+    from ..integrations.optuna.studies import read_optuna
 
     studies = read_optuna(url, study)
     add_studies(open_store(store), studies)

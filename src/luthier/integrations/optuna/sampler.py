@@ -1,300 +1,27 @@
-"""Optuna: its studies read into Luthier, and Luthier's samplers inside its studies.
-
-Nothing else in Luthier imports Optuna. What the two say differently: a trial that runs in Optuna waits after an
-import; a COMPLETE trial with an infinite value counts as FAIL; constraints go by position, not by name.
-"""
+"""Luthier's samplers inside Optuna's studies."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from os import PathLike
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-
-from ..errors import LuthierError, SearchSpaceExhausted, SpaceError, StorageError, StudyNotFound, missing
-from ..history import History
-from ..samplers import AutoSampler, Sampler
-from ..space import Choice, Domain, Float, Int, Space, domain_to_json
-from ..space.growing import GrowingSpace
-from ..space.labels import label_key, label_of
-from ..stores import Store, StudyRecord, open_store
-from ..stores.transfer import Whole, add_studies
-from ..streams import Streams, fresh_seed
-from ..study import Study, load_study
-from ..trial import TrialRecord, TrialState
-from ..types import Configuration, Direction, Label
-
-try:
-    import optuna
-except ImportError as error:
-    raise missing("this needs Optuna", "optuna") from error
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages.journal import JournalFileBackend
+import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
-Source: TypeAlias = str | PathLike[str] | optuna.storages.BaseStorage | optuna.Study
-
-# -- values
-
-
-def domain_of(distribution: BaseDistribution) -> Domain:
-    """The domain of a distribution, without condition or default.
-
-    A choice that is no JSON scalar, is not finite or stands there twice gets its `repr` as label.
-
-    Raises:
-        SpaceError: there is no such domain.
-    """
-    if isinstance(distribution, FloatDistribution):
-        return Float(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
-    if isinstance(distribution, IntDistribution):
-        return Int(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
-    if isinstance(distribution, CategoricalDistribution):
-        return Choice(_labels(distribution.choices))
-    raise SpaceError(f"{distribution!r} is of a kind that Luthier does not know")
-
-
-def _labels(choices: Sequence[Any]) -> list[Label]:
-    labels: dict[str, Label] = {}
-    for i, choice in enumerate(choices):
-        try:
-            label = label_of(choice)
-        except SpaceError:
-            label = repr(choice)
-        if label_key(label) in labels:
-            label = f"{label} ({i})"
-        labels[label_key(label)] = label
-    return list(labels.values())
-
-
-def to_label(distribution: BaseDistribution, value: Any) -> Label:
-    """The stored form of a parameter's value."""
-    if not isinstance(distribution, CategoricalDistribution):
-        return float(value) if isinstance(distribution, FloatDistribution) else int(value)
-    labels = _labels(distribution.choices)
-    for i, choice in enumerate(distribution.choices):
-        if choice is value:  # before -0.0 equals 0.0
-            return labels[i]
-    for i, choice in enumerate(distribution.choices):
-        if type(choice) is type(value) and choice == value:  # True is not 1 here
-            return labels[i]
-    return labels[int(distribution.to_internal_repr(value))]
-
-
-def to_value(distribution: BaseDistribution, label: Label) -> Any:
-    """The value behind the stored form."""
-    if not isinstance(distribution, CategoricalDistribution):
-        return label
-    keys = [label_key(known) for known in _labels(distribution.choices)]
-    return distribution.choices[keys.index(label_key(label))]
-
-
-def _record(
-    trial: FrozenTrial, number: int, params: Configuration, constraints: tuple[float, ...], created: float
-) -> TrialRecord:
-    state, error = TrialState[trial.state.name], trial.system_attrs.get("fail_reason")
-    values = tuple(map(float, trial.values)) if trial.values is not None else None
-    if values is not None and not all(map(math.isfinite, values)):
-        if state is TrialState.COMPLETE:
-            state, error = TrialState.FAIL, f"Optuna has it as COMPLETE with {values}: values must be finite"
-        values = None
-    started, finished = _seconds(trial.datetime_start), _seconds(trial.datetime_complete)
-    if state.is_finished and finished is None:
-        finished = started if started is not None else created
-    return TrialRecord(
-        number,
-        state,
-        params,
-        values if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        constraints,
-        tuple(sorted((int(step), float(value)) for step, value in trial.intermediate_values.items())),
-        dict(trial.user_attrs),
-        error=error,
-        created=created if started is None else started,
-        started=started,
-        finished=finished,
-    )
-
-
-def _seconds(time: datetime | None) -> float | None:
-    return None if time is None else time.timestamp()  # Optuna's are in local time, without saying so
-
-
-def _constraints(trial: FrozenTrial) -> dict[str, float]:
-    """A trial's constraints by name: of Optuna 4, in a list, and of Optuna 5, one by one."""
-    found = {str(i): float(x) for i, x in enumerate(trial.system_attrs.get("constraints") or ())}
-    prefix = "constraints:"
-    for key, value in trial.system_attrs.items():
-        if key.startswith(prefix):
-            found[key.removeprefix(prefix)] = float(value)
-    return found
-
-
-class _Constraints:
-    """Names of constraints in the order in which they were met, which is their order in a record."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
-
-    def of(self, trial: FrozenTrial) -> tuple[float, ...]:
-        found = _constraints(trial)
-        self._names.update(dict.fromkeys(found))
-        return tuple(found.get(name, 0.0) for name in self._names) if found else ()  # what is missing holds
-
-
-# -- studies
-
-
-def import_study(
-    study: Source,
-    study_name: str | None = None,
-    *,
-    storage: str | PathLike[str] | Store | None = None,
-    name: str | None = None,
-) -> Study:
-    """Read an Optuna study with all its trials into a storage, and load it from there.
-
-    >>> import optuna
-    >>> from luthier.integrations.optuna import import_study
-    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
-    >>> theirs = optuna.create_study(study_name="mine")
-    >>> theirs.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
-    >>> study = import_study(theirs, storage="study.db")
-    >>> study.name, len(study.trials), study.best_value == theirs.best_value
-    ('mine', 3, True)
-
-    Args:
-        study: Optuna's study, its storage, the storage's URL, or the path of a file: SQLite's, or a journal.
-        study_name: which of the storage's studies; may be left out if there is one only.
-        storage: where to; as in `create_study`, memory by default.
-        name: what to call it there; by default as it was called.
-
-    Raises:
-        StudyNotFound: there is none of that name, or several and none is named.
-        StudyExists: the storage has a study of that name.
-        StorageError: a storage cannot be used, or an attribute is not JSON.
-        SpaceError: a parameter that Luthier cannot hold.
-    """
-    found = read_optuna(study, study_name)
-    if len(found) != 1:
-        names = ", ".join(repr(record.name) for record, _ in found) or "none"
-        raise StudyNotFound(f"Optuna's storage has {len(found)} studies: {names}; name the one to import")
-    record, trials = found[0]
-    record = replace(record, name=name if name is not None else record.name)
-    store = open_store(storage)
-    add_studies(store, [(record, trials)])
-    return load_study(record.name, storage=store)
-
-
-def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
-    """The studies of an Optuna storage, or the one of that name; raises as `import_study`."""
-    if isinstance(source, optuna.Study):
-        return [_read(source)]
-    if not isinstance(source, str | PathLike | optuna.storages.BaseStorage):
-        raise StorageError(f"{source!r} is neither a study of Optuna, nor a storage, nor its URL or path")
-    try:
-        storage = optuna.storages.get_storage(_storage_at(source))
-        names = [study.study_name for study in storage.get_all_studies()]
-        if study_name is not None and study_name not in names:
-            known = ", ".join(map(repr, names)) or "none"
-            raise StudyNotFound(f"Optuna's storage has no study {study_name!r}: it has {known}")
-        chosen = names if study_name is None else [study_name]
-        try:
-            return [_read(optuna.load_study(study_name=name, storage=storage)) for name in chosen]
-        finally:
-            storage.remove_session()
-    except LuthierError:
-        raise
-    except Exception as error:
-        raise StorageError(f"Optuna cannot read {source}: {error}") from error
-
-
-def _storage_at(source: str | PathLike[str] | optuna.storages.BaseStorage) -> str | optuna.storages.BaseStorage:
-    """What Optuna opens; a path as a URL of SQLite, or as a journal. StorageError where Optuna would make a file."""
-    if isinstance(source, optuna.storages.BaseStorage):
-        return source
-    name = str(source)
-    scheme, is_url, path = name.partition(":///")
-    if is_url and scheme.startswith("sqlite") and path and not Path(path.partition("?")[0]).exists():
-        raise StorageError(f"there is no storage of Optuna at {path}: check the path")
-    if "://" in name:
-        return name
-    if not Path(name).is_file():
-        raise StorageError(f"there is no storage of Optuna at {name}: check the path, or give a URL")
-    with Path(name).open("rb") as file:
-        if file.read(15) == b"SQLite format 3":
-            return f"sqlite:///{name}"
-    return optuna.storages.JournalStorage(JournalFileBackend(name))
-
-
-def _read(study: optuna.Study) -> Whole:
-    trials = study.get_trials(deepcopy=False)
-    domains: dict[str, Domain] = {}
-    for trial in trials:
-        for name, distribution in trial.distributions.items():
-            try:
-                domains[name] = _latest(domains.get(name), domain_of(distribution))
-            except SpaceError as error:
-                raise SpaceError(
-                    f"study {study.study_name!r}, trial {trial.number}, parameter {name!r}: {error}"
-                ) from error
-    latest = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
-    created = min((trial.datetime_start.timestamp() for trial in trials if trial.datetime_start), default=0.0)
-    constraints = _Constraints()
-    records = [
-        _record(trial, i, _queued(trial, latest) | _params(trial, trial.distributions), constraints.of(trial), created)
-        for i, trial in enumerate(trials)
-    ]
-    record = StudyRecord(
-        study.study_name,
-        _directions(study),
-        fresh_seed(),
-        parameters={name: domain_to_json(domain) for name, domain in domains.items()},
-        attrs=dict(study.user_attrs),
-        created=created,
-    )
-    return record, records
-
-
-def _directions(study: optuna.Study) -> tuple[Direction, ...]:
-    maximize = optuna.study.StudyDirection.MAXIMIZE
-    return tuple("maximize" if direction == maximize else "minimize" for direction in study.directions)
-
-
-def _latest(known: Domain | None, new: Domain) -> Domain:
-    """The latest range of a parameter; of a choice all that there ever were."""
-    if known is not None and type(known) is not type(new):
-        raise SpaceError(f"it was {type(known).__name__} before and is {type(new).__name__}: one name, two kinds")
-    if isinstance(known, Choice) and isinstance(new, Choice):
-        return Choice(list({label_key(label): label for label in (*known.labels, *new.labels)}.values()))
-    return new
-
-
-def _params(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]) -> Configuration:
-    """A trial's parameters as they are stored, as far as they are wanted."""
-    return {name: to_label(distributions[name], x) for name, x in trial.params.items() if name in distributions}
-
-
-def _queued(trial: FrozenTrial, latest: Mapping[str, BaseDistribution]) -> Configuration:
-    """The parameters that an unfinished trial was enqueued with."""
-    if trial.state.is_finished():
-        return {}
-    params: Configuration = {}
-    for name, value in trial.system_attrs.get("fixed_params", {}).items():
-        try:
-            params[name] = to_label(latest[name], value)
-        except (KeyError, ValueError):  # not suggested so far, or with other choices
-            params[name] = _labels([value])[0]
-    return params
-
-
-# -- the sampler
+from ...errors import SearchSpaceExhausted, SpaceError
+from ...history import History
+from ...samplers import AutoSampler, Sampler
+from ...space import Space
+from ...space.growing import GrowingSpace
+from ...streams import Streams, fresh_seed
+from ...trial import TrialRecord, TrialState
+from ...types import Configuration, Label
+from .values import Constraints, directions_of, domain_of, params_of, queued_of, record_of, to_value
 
 
 class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ignore]
@@ -389,7 +116,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
                 except RuntimeError:  # nobody runs `optimize`
                     raise error from None
                 return {}
-            queued = {name: x for name, x in _queued(trial, view.distributions).items() if view.allows(name, x)}
+            queued = {name: x for name, x in queued_of(trial, view.distributions).items() if view.allows(name, x)}
             if queued:  # the rest has to go with them
                 params = view.space.complete(queued, params, rng)
             view.proposed[trial.number] = params
@@ -439,12 +166,12 @@ class _View:
         self.storage, self.study_name = study._storage, study.study_name
         self.distributions: dict[str, BaseDistribution] = {}
         self._growing = GrowingSpace()
-        self._constraints = _Constraints()
+        self._constraints = Constraints()
         self._rows: dict[int, int] = {}
         self._met: dict[int, set[str]] = {}  # parameters of trials that run, by number
         self._done: set[int] = set()
         self._settled = 0, -1  # how many at the head of the list are done, and the number of the last of them
-        self.history = History(self.space, _directions(study))
+        self.history = History(self.space, directions_of(study))
 
     @property
     def space(self) -> Space:
@@ -506,10 +233,10 @@ class _View:
         number = trial.number
         met = self._met.pop(number, set())  # an older trial that is looked at again does not bring back its range
         known = {name: x for name, x in trial.distributions.items() if name in met or self.meet(name, x)}
-        params = _params(trial, known)
+        params = params_of(trial, known)
         proposed = self.proposed.pop(number, {})
         if not trial.state.is_finished():
             self._met[number], self.proposed[number] = set(known), proposed
             params = proposed | params
-        record = _record(trial, self._rows[number], params, self._constraints.of(trial), 0.0)
+        record = record_of(trial, self._rows[number], params, self._constraints.of(trial), 0.0)
         return replace(record, state=TrialState.WAITING) if is_current else record
