@@ -36,7 +36,11 @@ def test_a_count_gives_a_threshold():
     trials = [{"layers": n, **{f"w{i}": 8 for i in range(1, n + 1)}} for n in (1, 2, 4, 3)]
     growing = grown(domains, trials)
     assert growing.space.parameters["w1"].when is None
-    assert [growing.space.parameters[f"w{i}"].when for i in (2, 3, 4)] == ["layers >= 2", "layers >= 3", "layers >= 4"]
+    assert [growing.space.parameters[f"w{i}"].when for i in (2, 3, 4)] == [
+        {"layers": (2, 3, 4)},
+        {"layers": (3, 4)},
+        {"layers": (4,)},
+    ]
 
 
 def test_two_choices_together():

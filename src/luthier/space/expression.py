@@ -1,13 +1,16 @@
 """The small language of `require=` and `when=`: parsed with `ast`, never run with `eval`, stored as its text.
 
 Numbers, strings, True, False, None; + - * / // % **; comparisons, also chained, and `in (…)`;
-and, or, not; abs, min, max. Names are parameters. It is worked out on whole columns at once.
+and, or, not; abs, min, max. Names are parameters; one that Python would not take for a name, such as
+lambda or "batch size", stands between backquotes: `` `batch size` >= 32 ``. An expression is worked out on whole
+columns at once, in double precision.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, reduce
 from typing import Any
@@ -42,6 +45,9 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "max": lambda *xs: reduce(np.maximum, xs),
 }
 _MAX_LENGTH = 1000
+_MAX_DEPTH = 60
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`([^`]*)`""", re.DOTALL)
+_HINT = ": write a parameter's name that is not a name in Python, such as lambda or batch size, between backquotes"
 
 
 class Expression:
@@ -55,15 +61,19 @@ class Expression:
         self.text = text
         if len(text) > _MAX_LENGTH:
             raise SpaceError(f"an expression has {len(text)} characters: {_MAX_LENGTH} are allowed")
+        plain, quoted = _without_quotes(text.strip())
         try:
-            self._body = ast.parse(text.strip(), mode="eval").body
+            self._body = ast.parse(plain, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise SpaceError(f"the expression {text!r} cannot be read: {error}") from error
+            raise SpaceError(f"the expression {text!r} cannot be read: {error}{_HINT}") from error
+        _as_written(self._body, plain, quoted)
         names: list[str] = []
-        self._check(self._body, names)
+        self._check(self._body, names, 0)
         self.names: tuple[str, ...] = tuple(dict.fromkeys(names))
         if not self.names:
             raise SpaceError(f"the expression {text!r} names no parameter")
+        found = {repr(node.value) for node in ast.walk(self._body) if isinstance(node, ast.Constant)}
+        self.constants: frozenset[str] = frozenset(found & {"True", "False", "None"})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and other.text == self.text
@@ -74,7 +84,9 @@ class Expression:
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
-    def _check(self, node: ast.AST, names: list[str]) -> None:
+    def _check(self, node: ast.AST, names: list[str], depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise SpaceError(f"the expression {self.text!r} is nested more than {_MAX_DEPTH} deep: simplify it")
         allowed = False
         if isinstance(node, ast.Name):
             names.append(node.id)
@@ -106,7 +118,7 @@ class Expression:
             )
             if allowed:
                 for arg in node.args:
-                    self._check(arg, names)
+                    self._check(arg, names, depth + 1)
                 return
         if not allowed:
             raise SpaceError(
@@ -115,7 +127,7 @@ class Expression:
             )
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
-                self._check(child, names)
+                self._check(child, names, depth + 1)
 
     def __call__(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
         """Where it holds.
@@ -188,6 +200,31 @@ def _equal(a: Any, b: Any) -> Any:
     if isinstance(b, str | None.__class__) or isinstance(a, str | None.__class__):
         return np.equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object)).astype(bool)
     return np.asarray(a == b).astype(bool)
+
+
+def _without_quotes(text: str) -> tuple[str, dict[str, str]]:
+    """The text with a made-up name for every name between backquotes, and these names by the made-up ones."""
+    stem = "q_"
+    while stem in text:
+        stem += "_"
+    quoted: dict[str, str] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:  # a string, in which a backquote is a character
+            return match[0]
+        made_up = f"{stem}{len(quoted)}"
+        quoted[made_up] = name
+        return made_up
+
+    return _QUOTED.sub(replaced, text), quoted
+
+
+def _as_written(tree: ast.AST, text: str, quoted: Mapping[str, str]) -> None:
+    """Give names back what `ast` made of them: it normalises letters, so that µ is not µ any more."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = quoted.get(node.id) or ast.get_source_segment(text, node) or node.id
 
 
 @lru_cache(maxsize=1024)

@@ -2,25 +2,37 @@
 
 A parameter that some complete trials lack is conditional, and the smallest set of values of the
 parameters asked for before it that explains where it was present is taken as its condition. Where
-nothing explains it, it counts as always there.
+nothing explains it, it counts as always there. What is learned is a value, not an expression: names may be any text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SpaceError
-from ..types import Label
-from .domain import Domain
+from ..types import Label, Mask
+from .domain import Domain, replace_when
 from .labelled import Choice, Ordinal
-from .labels import label_key
+from .labels import label_key, shown
 from .numeric import Float, Int
-from .space import Space
+from .space import Space, check_name
 
 _MAX_VALUES = 64  # a parameter with more values explains anything by chance
+
+
+class AtLeast(NamedTuple):
+    """A whole number is at least so great: that says more of values not seen yet than a list does."""
+
+    name: str
+    low: int
+
+
+Allowed: TypeAlias = dict[str, tuple[Label, ...]]
 
 
 class GrowingSpace:
@@ -32,24 +44,39 @@ class GrowingSpace:
 
     def __init__(self, domains: Mapping[str, Domain] | None = None) -> None:
         self.domains: dict[str, Domain] = dict(domains or {})
-        self._when: dict[str, Any] = {}
+        self._when: dict[str, AtLeast | Allowed] = {}
         self._unexplained: set[str] = set()
         self._seen: list[Mapping[str, Label]] = []
-        self.space = Space(self.domains)
+        self.space = self._made(self.domains)
 
-    def meet(self, name: str, domain: Domain) -> bool:
-        """Take notice of a parameter as an objective asks for it; True if that changed the space.
+    def is_new(self, name: str, domain: Domain) -> bool:
+        """Whether `meet` would change anything; nothing has changed where this raises.
 
         Raises:
-            SpaceError: it was asked for with other choices, or as another kind of parameter.
+            SpaceError: it was asked for with other choices, or as another kind of parameter; or no space can have it.
         """
+        check_name(name)
         known = self.domains.get(name)
+        if known is None:
+            Space({name: domain})
+            return True
         if known == domain:
+            return (
+                isinstance(known, Choice | Ordinal)
+                and isinstance(domain, Choice | Ordinal)
+                and known.lacks_values_of(domain)
+            )
+        _check_same_kind(name, known, domain)
+        Space({name: domain})
+        return True
+
+    def meet(self, name: str, domain: Domain) -> bool:
+        """Take notice of a parameter as an objective asks for it; True if that changed the space. As `is_new`."""
+        if not self.is_new(name, domain):
             return False
-        if known is not None:
-            _check_same_kind(name, known, domain)
-        self.domains = {**self.domains, name: domain}  # a new one: trials hold the old
-        self._rebuild()
+        domains = {**self.domains, name: domain}  # a new one: trials hold the old
+        self.space = self._made(domains)
+        self.domains = domains
         return True
 
     def learn(self, trials: Iterable[Mapping[str, Label]]) -> bool:
@@ -61,110 +88,155 @@ class GrowingSpace:
         if not surprising:
             return False
         before = dict(self._when)
-        self._explain()
+        self._when, self._unexplained = explanations(self.domains, self._seen)
         if self._when == before:
             return False
-        self._rebuild()
+        self.space = self._made(self.domains)
         return True
 
     def _surprises(self, params: Mapping[str, Label]) -> bool:
         if self.space.is_flat:
             return len(params) != len(self.domains) and not self._unexplained >= self.domains.keys() - params.keys()
-        active = self.space.active(self.space.encode([params]))[0]
+        known = {name: label for name, label in params.items() if name in self.space}
+        active = self.space.active(self.space.encode([known]))[0]
         predicted = {name for name, there in zip(self.space.names, active, strict=True) if there}
-        return not predicted ^ params.keys() <= self._unexplained
+        return not predicted ^ known.keys() <= self._unexplained
 
-    def _rebuild(self) -> None:
-        self.space = Space({name: replace_when(d, self._when.get(name)) for name, d in self.domains.items()})
+    def _made(self, domains: Mapping[str, Domain]) -> Space:
+        return Space({n: replace_when(d, self._condition(self._when.get(n), domains)) for n, d in domains.items()})
 
-    def _explain(self) -> None:
-        self._when, self._unexplained = {}, set()
-        names = list(self.domains)
-        for position, name in enumerate(names):
-            present = [p for p in self._seen if name in p]
-            absent = [p for p in self._seen if name not in p]
-            if not present or not absent:
+    def _condition(self, learned: AtLeast | Allowed | None, domains: Mapping[str, Domain]) -> Allowed | None:
+        """What was learned as a `when=`; ranges may have changed since."""
+        if isinstance(learned, AtLeast):
+            domain = domains[learned.name]
+            if not isinstance(domain, Int) or domain.size > _MAX_VALUES:
+                return None
+            values = range(domain.low, domain.high + 1, domain.step)
+            return {learned.name: tuple(x for x in values if x >= learned.low)}
+        if learned is None:
+            return None
+        return {name: tuple(x for x in allowed if _has(domains[name], x)) for name, allowed in learned.items()}
+
+
+def _has(domain: Domain, label: Label) -> bool:
+    try:
+        domain.check(label)
+    except SpaceError:
+        return False
+    return True
+
+
+def explanations(
+    domains: Mapping[str, Domain], trials: list[Mapping[str, Label]]
+) -> tuple[dict[str, AtLeast | Allowed], set[str]]:
+    """When the parameters that some trials lack are there, and those that nothing explains."""
+    names = list(domains)
+    found: dict[str, AtLeast | Allowed] = {}
+    unexplained: set[str] = set()
+    present = np.array([[name in params for name in names] for params in trials], dtype=bool)  # (n, d)
+    some = np.flatnonzero(present.any(axis=0) & ~present.all(axis=0))
+    if len(some) == 0:
+        return found, unexplained
+    table = _Table(domains, trials)
+    for j in some:
+        when = table.smallest(int(j), present[:, j])
+        if when is None:
+            unexplained.add(names[j])
+        else:
+            found[names[j]] = when
+    return found, unexplained
+
+
+class _Table:
+    """Which values trials had, of the parameters with few: a column for every value that was seen."""
+
+    def __init__(self, domains: Mapping[str, Domain], trials: list[Mapping[str, Label]]) -> None:
+        self.names: list[str] = []
+        self.domains: list[Domain] = []
+        self.positions: list[int] = []  # among all parameters, in the order in which they were asked for
+        self.labels: list[list[Label]] = []
+        starts, columns = [], 0
+        cells: list[tuple[int, int]] = []
+        for position, (name, domain) in enumerate(domains.items()):
+            if isinstance(domain, Float) or domain.size > _MAX_VALUES:
                 continue
-            when = _smallest_explanation([(n, self.domains[n]) for n in names[:position]], present, absent)
-            if when is None:
-                self._unexplained.add(name)
-            else:
-                self._when[name] = when
+            codes: dict[tuple[type, Label], int] = {}
+            for i, params in enumerate(trials):
+                if name in params:
+                    key = type(params[name]), params[name]
+                    cells.append((i, columns + codes.setdefault(key, len(codes))))
+            if not codes:
+                continue
+            self.names.append(name)
+            self.domains.append(domain)
+            self.positions.append(position)
+            self.labels.append([label for _, label in codes])
+            starts.append(columns)
+            columns += len(codes)
+        self.starts = np.array(starts, dtype=np.intp)  # (k,) the first column of each parameter
+        self.sizes = np.array([domain.size for domain in self.domains])  # (k,)
+        self.had = np.zeros((len(trials), columns), dtype=np.float32)  # (n, columns), 0 or 1
+        if cells:
+            rows, places = np.array(cells, dtype=np.intp).T
+            self.had[rows, places] = 1.0
 
+    def smallest(self, position: int, present: Mask) -> AtLeast | Allowed | None:
+        """What holds on all present (n,) and no absent trials, with the fewest values; None if nothing does.
 
-class _Explanation(NamedTuple):
-    """Values of one parameter that go with the presence of another."""
+        Only parameters that were asked for before the one at this position count.
+        """
+        before = int(np.searchsorted(self.positions, position))
+        if before == 0:
+            return None
+        end = int(self.starts[before]) if before < len(self.starts) else self.had.shape[1]
+        starts, had = self.starts[:before], self.had[:, :end]
+        there, absent = present.astype(np.float32) @ had, (~present).astype(np.float32) @ had  # (columns,)
+        allowed = there > 0
+        count = np.add.reduceat(allowed.astype(np.intp), starts)  # (before,) values that go with presence
+        everywhere = np.add.reduceat(there, starts) == present.sum()  # all present trials have the parameter
+        usable = everywhere & (count < self.sizes[:before])
+        fooled = np.add.reduceat(absent * allowed, starts) > 0  # some absent trial has such a value
+        single = np.flatnonzero(usable & ~fooled)
+        if len(single):
+            k = int(single[np.argmin(count[single])])
+            return self._single(k, allowed, absent)
+        candidates = np.flatnonzero(usable)
+        if len(candidates) < 2:
+            return None
+        fooling = np.add.reduceat(had[~present] * allowed, starts, axis=1)[:, candidates]  # (absent, candidates)
+        together = fooling.T @ fooling  # (candidates, candidates) absent trials that two of them fool at once
+        pairs = [(a, b) for a, b in combinations(range(len(candidates)), 2) if together[a, b] == 0]
+        if not pairs:
+            return None
+        a, b = min(pairs, key=lambda pair: count[candidates[pair[0]]] * count[candidates[pair[1]]])
+        return {self.names[k]: self._allowed(k, allowed) for k in (int(candidates[a]), int(candidates[b]))}
 
-    name: str
-    allowed: tuple[Label, ...]
-    absent_keys: frozenset[str]
+    def _columns(self, k: int) -> slice:
+        return slice(int(self.starts[k]), int(self.starts[k]) + len(self.labels[k]))
 
-    @property
-    def keys(self) -> frozenset[str]:
-        return frozenset(map(label_key, self.allowed))
+    def _allowed(self, k: int, allowed: Mask) -> tuple[Label, ...]:
+        return tuple(x for x, ok in zip(self.labels[k], allowed[self._columns(k)], strict=True) if ok)
 
-
-def _smallest_explanation(
-    before: list[tuple[str, Domain]], present: list[Mapping[str, Label]], absent: list[Mapping[str, Label]]
-) -> Any:
-    """A `when` that holds on all present and no absent trials, with the fewest values; None if there is none."""
-    candidates = []
-    for name, domain in before:
-        if isinstance(domain, Float) or domain.size > _MAX_VALUES or not all(name in p for p in present):
-            continue
-        allowed = tuple({label_key(p[name]): p[name] for p in present}.values())
-        others = frozenset(label_key(p[name]) for p in absent if name in p)
-        if len(allowed) < domain.size:
-            candidates.append((domain, _Explanation(name, allowed, others)))
-    single = [(d, e) for d, e in candidates if not e.keys & e.absent_keys]
-    if single:
-        domain, found = min(single, key=lambda pair: len(pair[1].allowed))
-        return _single_condition(domain, found, absent)
-    pairs = []
-    for (_, a), (_, b) in combinations(candidates, 2):
-        fooled = any(_holds(a, p) and _holds(b, p) for p in absent)
-        if not fooled:
-            pairs.append((a, b))
-    if pairs:
-        a, b = min(pairs, key=lambda pair: len(pair[0].allowed) * len(pair[1].allowed))
-        return {a.name: a.allowed, b.name: b.allowed}
-    return None
-
-
-def _holds(explanation: _Explanation, params: Mapping[str, Label]) -> bool:
-    return explanation.name in params and label_key(params[explanation.name]) in explanation.keys
-
-
-def _single_condition(domain: Domain, found: _Explanation, absent: list[Mapping[str, Label]]) -> Any:
-    if isinstance(domain, Int):  # a threshold says more of values not seen yet than a list does
-        low = min(x for x in found.allowed if isinstance(x, int))
-        without = [x for p in absent if isinstance(x := p.get(found.name), int)]
-        if without and max(without) < low and found.name.isidentifier():
-            return f"{found.name} >= {low}"
-    return {found.name: found.allowed}
-
-
-def replace_when(domain: Domain, when: Any) -> Domain:
-    """The same domain under another condition."""
-    if domain.when == when:
-        return domain
-    if isinstance(domain, Float | Int):
-        return replace(domain, when=when)
-    choices = dict(zip(domain.labels, domain.values, strict=True))
-    if len(choices) < len(domain.labels):  # True and 1 are one key of a dict, but two labels
-        return type(domain)(domain.values, default=domain.default, when=when)
-    return type(domain)(choices, default=domain.default, when=when)
+    def _single(self, k: int, allowed: Mask, absent: NDArray[Any]) -> AtLeast | Allowed:
+        labels = self._allowed(k, allowed)
+        if isinstance(self.domains[k], Int):
+            without = [x for x, n in zip(self.labels[k], absent[self._columns(k)], strict=True) if n > 0]
+            low = min(x for x in labels if isinstance(x, int))
+            if without and max(x for x in without if isinstance(x, int)) < low:
+                return AtLeast(self.names[k], low)
+        return {self.names[k]: labels}
 
 
 def _check_same_kind(name: str, known: Domain, domain: Domain) -> None:
     if type(known) is not type(domain):
         raise SpaceError(
-            f"parameter {name!r} was {type(known).__name__} and is now {type(domain).__name__}: give it another name"
+            f"parameter {shown(name)} was {type(known).__name__} and is now {type(domain).__name__}: "
+            "give it another name"
         )
     if isinstance(known, Choice | Ordinal) and isinstance(domain, Choice | Ordinal):
         old, new = list(map(label_key, known.labels)), list(map(label_key, domain.labels))
         if old != new:
             raise SpaceError(
-                f"parameter {name!r} was suggested with the choices {list(known.labels)}, now with "
+                f"parameter {shown(name)} was suggested with the choices {list(known.labels)}, now with "
                 f"{list(domain.labels)}: choices cannot change; give it another name"
             )

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import SpaceError
 from ..types import Floats, Label
-from .labels import When, label_key, label_of, normal_when
+from .labels import When, label_key, label_of, normal_when, shown
+
+_LISTED = 20  # choices that an error lists
+
+
+class Labels(NamedTuple):
+    """Choices with their labels, where a dict of label to value would not do: True and 1 are one key of it."""
+
+    labels: tuple[Label, ...]
+    values: tuple[Any, ...]
 
 
 def pick(labels: tuple[Label, ...], u: float) -> Label:
@@ -29,11 +38,13 @@ class _Labelled:
     values: tuple[Any, ...]
     default: Any
 
-    def _set_up(self, choices: Iterable[Any] | Mapping[str, Any]) -> None:
+    def _set_up(self, choices: Iterable[Any] | Mapping[str, Any] | Labels) -> None:
         if isinstance(choices, str):
             raise SpaceError(f"the choices are the string {choices!r}: give a list of them")
-        if isinstance(choices, Mapping):
-            labels, values = tuple(choices.keys()), tuple(choices.values())
+        if isinstance(choices, Labels):
+            labels, values = choices
+        elif isinstance(choices, Mapping):
+            labels, values = tuple(map(_scalar, choices.keys())), tuple(choices.values())
         else:
             values = tuple(choices)
             labels = tuple(label_of(v) for v in values)
@@ -41,11 +52,11 @@ class _Labelled:
             raise SpaceError("there are no choices: give at least one")
         index = {label_key(label): i for i, label in enumerate(labels)}
         if len(index) != len(labels):
-            twice = next(x for x in labels if sum(label_key(x) == label_key(y) for y in labels) > 1)
-            raise SpaceError(f"the choice {twice!r} stands there twice: remove one, or give labels of your own")
+            raise SpaceError(_twice(labels, values))
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "_by_type", {(type(label), label): i for i, label in enumerate(labels)})
         if self.default is not None:
             object.__setattr__(self, "default", self.stored(self.default))
 
@@ -54,39 +65,69 @@ class _Labelled:
         """How many choices there are."""
         return len(self.labels)
 
+    def __contains__(self, label: object) -> bool:
+        """Whether it is one of the stored labels."""
+        try:
+            self.index(label)  # type: ignore[arg-type]
+        except SpaceError:
+            return False
+        return True
+
     def index(self, label: Label) -> int:
-        """Position of a stored label; `SpaceError` if it is none of them."""
+        """Position of a stored label; `SpaceError` unless it is one of them."""
+        try:
+            return self._by_type[type(label), label]  # type: ignore[attr-defined,no-any-return]
+        except (KeyError, TypeError):
+            pass
         try:
             return self._index[label_key(label)]  # type: ignore[attr-defined,no-any-return]
-        except (KeyError, TypeError):
-            shown = ", ".join(repr(x) for x in self.labels)
-            raise SpaceError(f"{label!r} is not among the choices {shown}") from None
+        except (KeyError, TypeError, ValueError):
+            listed = ", ".join(map(shown, self.labels[:_LISTED])) + (", …" if self.size > _LISTED else "")
+            raise SpaceError(f"{shown(label)} is not among the choices {listed}") from None
 
     def check(self, value: Any) -> Label:
-        """The stored label of a choice; `SpaceError` if it is none."""
+        """The stored label of a choice; `SpaceError` unless it is one."""
         return self.stored(value)
 
     def stored(self, value: Any) -> Label:
-        """The label under which a choice (or its label) is stored."""
-        for candidate in (lambda: value, lambda: label_of(value)):
+        """The label under which a choice (or its label) is stored.
+
+        A scalar is looked for among the labels first, anything else among the values: the very object before an
+        equal one, and an equal one before the label that it would have by itself.
+        """
+        plain = value.item() if isinstance(value, np.generic) else value
+        if plain is None or isinstance(plain, bool | int | float | str):
             try:
-                label = candidate()
-                if label is None or isinstance(label, bool | int | float | str):
-                    return self.labels[self.index(label)]
+                return self.labels[self.index(plain)]
             except SpaceError:
-                continue
-        for i, v in enumerate(self.values):
-            if v is value:
-                return self.labels[i]
-        self.index(value)  # raises with the list of choices
-        raise AssertionError("unreachable")
+                pass
+        for same in (_is, _equals, _has_the_name):
+            for label, own in zip(self.labels, self.values, strict=True):
+                if same(own, plain):
+                    return label
+        try:
+            return self.labels[self.index(label_of(value))]
+        except SpaceError:
+            self.index(value)  # raises with the list of choices
+            raise
 
     def restored(self, label: Label) -> Any:
         """The choice behind a stored label."""
         return self.values[self.index(label)]
 
+    def lacks_values_of(self, other: _Labelled) -> bool:
+        """Whether the other has objects where this one, which came out of a store, has labels in their place."""
+        return self.labels == other.labels and any(
+            own is label and theirs is not its
+            for own, label, theirs, its in zip(self.values, self.labels, other.values, other.labels, strict=True)
+        )
+
     def _indices(self, values: Sequence[Any] | Floats) -> Floats:
-        return np.array([self.index(v) for v in values], dtype=np.float64)
+        known = self._by_type  # type: ignore[attr-defined]
+        try:
+            return np.array([known[type(v), v] for v in values], dtype=np.float64)
+        except (KeyError, TypeError):
+            return np.array([self.index(v) for v in values], dtype=np.float64)
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -108,7 +149,9 @@ class Choice(_Labelled):
     default: Any
     when: When
 
-    def __init__(self, choices: Iterable[Any] | Mapping[str, Any], default: Any = None, when: When = None) -> None:
+    def __init__(
+        self, choices: Iterable[Any] | Mapping[str, Any] | Labels, default: Any = None, when: When = None
+    ) -> None:
         object.__setattr__(self, "default", default)
         object.__setattr__(self, "when", normal_when(when))
         self._set_up(choices)
@@ -126,6 +169,10 @@ class Choice(_Labelled):
     def decode(self, u: Floats) -> Floats:
         """Whole indices, inside the range."""
         return np.clip(np.round(np.asarray(u, dtype=np.float64)), 0, self.size - 1)
+
+    def snap(self, u: Floats) -> Floats:
+        """The nearest indices."""
+        return np.clip(np.round(u), 0, self.size - 1)
 
     def value(self, u: float) -> Label:
         """The label at one coordinate."""
@@ -150,7 +197,9 @@ class Ordinal(_Labelled):
     default: Any
     when: When
 
-    def __init__(self, choices: Iterable[Any] | Mapping[str, Any], default: Any = None, when: When = None) -> None:
+    def __init__(
+        self, choices: Iterable[Any] | Mapping[str, Any] | Labels, default: Any = None, when: When = None
+    ) -> None:
         object.__setattr__(self, "default", default)
         object.__setattr__(self, "when", normal_when(when))
         self._set_up(choices)
@@ -169,6 +218,10 @@ class Ordinal(_Labelled):
         """Whole indices at coordinates in [0, 1]."""
         return np.clip(np.floor(np.asarray(u, dtype=np.float64) * self.size), 0, self.size - 1)
 
+    def snap(self, u: Floats) -> Floats:
+        """The nearest bin centres."""
+        return (self.decode(u) + 0.5) / self.size
+
     @cached_property
     def at(self) -> Callable[[float], Label]:
         """The function from one coordinate to its stored label, fast."""
@@ -181,3 +234,39 @@ class Ordinal(_Labelled):
 
 def _domain_key(domain: Choice | Ordinal) -> tuple[Any, ...]:
     return tuple(map(label_key, domain.labels)), label_key(domain.default), domain.when
+
+
+def _scalar(label: Any) -> Label:
+    if label is None or isinstance(label, bool | int | float | str | np.generic):
+        return label_of(label)
+    raise SpaceError(f"the label {shown(label)} of a choice is not a string or a number")
+
+
+def _twice(labels: tuple[Label, ...], values: tuple[Any, ...]) -> str:
+    keys = list(map(label_key, labels))
+    i = next(i for i, key in enumerate(keys) if key in keys[:i])
+    first, second = values[keys.index(keys[i])], values[i]
+    if shown(first) == shown(second):
+        return f"the choice {shown(second)} stands there twice: remove one, or give labels of your own"
+    return (
+        f"the choices {shown(first)} and {shown(second)} would both be stored as {shown(labels[i])}: give labels of "
+        "your own, {'label': choice, ...}"
+    )
+
+
+def _is(own: Any, value: Any) -> bool:
+    return own is value
+
+
+def _equals(own: Any, value: Any) -> bool:
+    try:
+        return type(own) is type(value) and bool(own == value)
+    except Exception:  # whatever the objects of a user make of ==
+        return False
+
+
+def _has_the_name(own: Any, value: Any) -> bool:
+    try:
+        return isinstance(value, str) and label_of(own) == value
+    except SpaceError:
+        return False

@@ -16,6 +16,18 @@ When: TypeAlias = Mapping[str, Any] | str | None
 """`{"optimizer": "sgd"}` or `{"optimizer": ("sgd", "rmsprop")}` (all keys must hold), or an expression such as
 `"layers >= 3"`."""
 
+_SHOWN = 200  # characters of a value in a message
+_MAX_LABEL = 10**300
+
+
+def shown(value: Any) -> str:
+    """The value in a message: shortened, and with whole numbers that Python does not print."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return f"a whole number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
 
 def label_key(label: Label) -> str:
     """A key under which True, 1 and 1.0 differ."""
@@ -26,24 +38,29 @@ def label_of(value: Any) -> Label:
     """The label under which a choice is stored: itself if it is a JSON scalar, else its name.
 
     Raises:
-        SpaceError: it is infinite or NaN, or has no name that is the same tomorrow.
+        SpaceError: it is infinite or NaN, a whole number of thousands of digits, or has no name that is the same
+            tomorrow.
     """
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        if abs(value) > _MAX_LABEL:
+            raise SpaceError(f"a choice is {shown(value)}: give it a label, {{'label': …}}")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
             raise SpaceError(f"a choice is {value}: give it a label, {{'label': {value}}}")
-        return value
+        return value + 0.0  # -0.0 is 0.0
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and name != "<lambda>":
         return name
-    if isinstance(value, tuple | list):
-        return str(value)
-    text = repr(value)
-    if " at 0x" in text or name == "<lambda>":
-        raise SpaceError(f"the choice {text} has no stable name: give labels, {{'label': {type(value).__name__}, ...}}")
+    text = str(value) if isinstance(value, tuple | list) else repr(value)
+    if " at 0x" in text or name == "<lambda>" or isinstance(value, set | frozenset):
+        raise SpaceError(
+            f"the choice {shown(value)} has no stable name: give labels, {{'label': {type(value).__name__}, ...}}"
+        )
     return text
 
 

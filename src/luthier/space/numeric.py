@@ -16,14 +16,21 @@ import numpy as np
 
 from ..errors import SpaceError
 from ..types import Floats, Label
-from .labels import When, normal_when
+from .labels import When, normal_when, shown
+from .lattice import Lattice, as_floats, decimal_lattice, whole_lattice
 
 _N = TypeVar("_N", int, float)
 
 
-def _finite(name: str, value: float) -> None:
+_MAX_INT = 10**300
+_NARROW = 1e-9  # of its lower bound: a range this wide is the same on a linear and a log scale
+
+
+def _finite(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise SpaceError(f"{name} is {value!r}: it must be a number")
+        raise SpaceError(f"{name} is {shown(value)}: it must be a number")
+    if isinstance(value, int) and abs(value) > _MAX_INT:
+        raise SpaceError(f"{name} is {shown(value)}: whole numbers up to 1e300 are allowed")
     if not math.isfinite(value):
         raise SpaceError(f"{name} is {value}: it must be finite")
 
@@ -43,6 +50,15 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
             raise SpaceError("log=True and step= exclude each other: drop one of them")
 
 
+def _inside(value: Any, low: float, high: float) -> Any:
+    """The value; `SpaceError` unless it is a number in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise SpaceError(f"{shown(value)} is not a number")
+    if not low <= value <= high:
+        raise SpaceError(f"{shown(value)} is outside [{low}, {high}]")
+    return value
+
+
 # The scalar maps behind `at`: module-level functions with `partial`, so that a domain can be pickled.
 
 
@@ -56,16 +72,10 @@ def _line(low: float, high: float, u: float) -> float:
 
 
 def _log_line(low: float, high: float, log_low: float, width: float, u: float) -> float:
+    if u <= 0 or u >= 1:  # the exponential of the upper end may overflow
+        return low if u <= 0 else high
     x = float(np.exp(log_low + u * width))  # not math.exp, which rounds differently
-    return low if u <= 0 or x < low else high if u >= 1 or x > high else x
-
-
-def _float_step(low: float, high: float, step: float, size: int, u: float) -> float:
-    return min(low + min(max(math.floor(u * size), 0), size - 1) * step, high)
-
-
-def _int_step(low: int, step: int, size: int, u: float) -> int:
-    return int(low + float(min(max(math.floor(u * size), 0), size - 1)) * step)
+    return low if x < low else high if x > high else x
 
 
 def _int_log_line(low: int, high: int, log_low: float, width: float, u: float) -> int:
@@ -103,70 +113,83 @@ class Float:
         if self.step is not None:
             object.__setattr__(self, "step", float(self.step))
         if self.default is not None:
-            object.__setattr__(self, "default", float(self.default))
-            self.check(self.default)
+            object.__setattr__(self, "default", self.check(self.default))
+
+    @cached_property
+    def lattice(self) -> Lattice | None:
+        """The values, where there is a step; None for a continuum."""
+        return None if self.step is None else decimal_lattice(self.low, self.high, self.step)
 
     @cached_property
     def size(self) -> int | None:
         """How many values there are; None for a continuum."""
         if self.low == self.high:
             return 1
-        if self.step is None:
-            return None
-        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return None if self.lattice is None else self.lattice.size
+
+    @cached_property
+    def on_log_scale(self) -> bool:
+        """Whether coordinates are logarithms; those of a range too narrow to have different ones are not."""
+        return self.log and self.high - self.low > _NARROW * self.low
 
     @cached_property
     def _logs(self) -> tuple[float, float]:
         return math.log(self.low), math.log(self.high)
 
     def check(self, value: Any) -> float:
-        """The value as a float; `SpaceError` unless it lies in the range."""
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise SpaceError(f"{value!r} is not a number")
-        if not self.low <= value <= self.high:
-            raise SpaceError(f"{value} is outside [{self.low}, {self.high}]")
-        return float(value)
+        """The value as a float; `SpaceError` unless it lies in the range.
+
+        With a step, what rounding made of one of the values is that value: 0.1 + 0.2 is 0.3.
+        """
+        x = float(_inside(value, self.low, self.high))
+        return x if self.lattice is None else float(self.lattice.nearest(x))
 
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
         """Coordinates of values; values outside the range give coordinates outside [0, 1]."""
-        x = np.asarray(values, dtype=np.float64)
         if self.size == 1:
-            return np.full(x.shape, 0.5)
-        if self.size is not None:
-            assert self.step is not None
-            return (np.round((x - self.low) / self.step) + 0.5) / self.size
-        if self.log:
+            return np.full(np.shape(values), 0.5)
+        if self.lattice is not None:
+            return self.lattice.encode(values)
+        x = as_floats(values)
+        if self.on_log_scale:
             a, b = self._logs
             with np.errstate(divide="ignore", invalid="ignore"):
                 return (np.log(x) - a) / (b - a)
-        return x / (self.high - self.low) - self.low / (self.high - self.low)
+        width = self.high - self.low
+        if math.isinf(width):
+            return (x / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return (x - self.low) / width
 
     def decode(self, u: Floats) -> Floats:
         """Values at coordinates in [0, 1]; the exact bounds at 0 and 1."""
         u = np.asarray(u, dtype=np.float64)
         if self.size == 1:
             return np.full(u.shape, self.low)
-        if self.size is not None:
-            assert self.step is not None
-            k = np.clip(np.floor(u * self.size), 0, self.size - 1)
-            return np.minimum(self.low + k * self.step, self.high)
-        if self.log:
+        if self.lattice is not None:
+            return self.lattice.decode(u)
+        if self.on_log_scale:
             a, b = self._logs
-            x = np.exp(a + u * (b - a))
+            with np.errstate(over="ignore"):
+                x = np.exp(a + u * (b - a))
         else:
             x = self.low * (1 - u) + self.high * u
         x = np.where(u <= 0, self.low, np.where(u >= 1, self.high, x))
         return np.clip(x, self.low, self.high)
+
+    def snap(self, u: Floats) -> Floats:
+        """The nearest coordinates of values."""
+        if self.size == 1:
+            return np.full(u.shape, 0.5)
+        return np.clip(u, 0.0, 1.0) if self.lattice is None else self.lattice.centre(u)
 
     @cached_property
     def at(self) -> Callable[[float], float]:
         """The function from one coordinate to its value: `decode` without an array, and fast."""
         if self.size == 1:
             return partial(_constant, self.low)
-        if self.size is not None:
-            assert self.step is not None
-            return partial(_float_step, self.low, self.high, self.step, self.size)
-        if self.log:
+        if self.lattice is not None:
+            return self.lattice.at
+        if self.on_log_scale:
             return partial(_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
         return partial(_line, self.low, self.high)
 
@@ -218,9 +241,19 @@ class Int:
             object.__setattr__(self, "default", self.check(self.default))
 
     @cached_property
+    def lattice(self) -> Lattice:
+        """The values."""
+        return whole_lattice(self.low, self.high, self.step)
+
+    @property
     def size(self) -> int:
         """How many values there are."""
-        return (self.high - self.low) // self.step + 1
+        return self.lattice.size
+
+    @cached_property
+    def on_log_scale(self) -> bool:
+        """Whether coordinates are logarithms; those of a range too narrow to have different ones are not."""
+        return self.log and self.high - self.low > _NARROW * self.low
 
     @cached_property
     def _logs(self) -> tuple[float, float]:
@@ -229,43 +262,44 @@ class Int:
 
     def check(self, value: Any) -> int:
         """The value as an int; `SpaceError` unless it is whole and in the range."""
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise SpaceError(f"{value!r} is not a number")
-        if value != int(value):
+        if isinstance(value, float | np.floating) and not float(value).is_integer():
             raise SpaceError(f"{value} is not a whole number")
-        if not self.low <= value <= self.high:
-            raise SpaceError(f"{value} is outside [{self.low}, {self.high}]")
-        return int(value)
+        return int(_inside(value, self.low, self.high))
 
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
         """Coordinates of values, at bin centres; outside [0, 1] for values outside the range."""
-        x = np.asarray(values, dtype=np.float64)
         if self.size == 1:
-            return np.full(x.shape, 0.5)
-        if self.log:
-            a, b = self._logs
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return (np.log(x) - a) / (b - a)
-        return (np.round((x - self.low) / self.step) + 0.5) / self.size
+            return np.full(np.shape(values), 0.5)
+        if not self.on_log_scale:
+            return self.lattice.encode(values)
+        a, b = self._logs
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (np.log(as_floats(values)) - a) / (b - a)
 
     def decode(self, u: Floats) -> Floats:
-        """Values, whole numbers as floats, at coordinates in [0, 1]."""
+        """Values at coordinates in [0, 1], as the nearest floats; `at` gives the whole numbers themselves."""
         u = np.asarray(u, dtype=np.float64)
         if self.size == 1:
             return np.full(u.shape, float(self.low))
-        if self.log:
-            a, b = self._logs
-            return np.clip(np.round(np.exp(a + u * (b - a))), self.low, self.high)
-        return self.low + np.clip(np.floor(u * self.size), 0, self.size - 1) * self.step
+        if not self.on_log_scale:
+            return self.lattice.decode(u)
+        a, b = self._logs
+        return np.clip(np.round(np.exp(a + u * (b - a))), self.low, self.high)
+
+    def snap(self, u: Floats) -> Floats:
+        """The nearest coordinates of values."""
+        if self.size == 1:
+            return np.full(u.shape, 0.5)
+        return self.encode(self.decode(u)) if self.on_log_scale else self.lattice.centre(u)
 
     @cached_property
     def at(self) -> Callable[[float], int]:
         """The function from one coordinate to its value: `decode` without an array, and fast."""
         if self.size == 1:
             return partial(_constant, self.low)
-        if self.log:
+        if self.on_log_scale:
             return partial(_int_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
-        return partial(_int_step, self.low, self.step, self.size)
+        return self.lattice.at
 
     def value(self, u: float) -> int:
         """The value at one coordinate."""

@@ -1,0 +1,264 @@
+"""The encoding: configurations as rows of numbers, which is what samplers and models work on.
+
+Encoded, a configuration is a row of X (n, d), in the order of the parameters: coordinates in [0, 1] for numeric and
+ordered ones, the index for a Choice, NaN where a parameter is inactive. Everything here is a pure function of a
+`Layout`, which says what the columns stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Configuration, Floats, Label, Mask
+from .conditions import AllOf, Condition, bin_of
+from .domain import Domain
+from .expression import Expression
+from .labelled import Choice, pick
+from .numeric import Float, Int
+
+_LARGEST = 10**300  # beyond it, a number of values counts as infinite
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """What the columns of X stand for, and what of it is worked out once.
+
+    Args:
+        parameters: domains by name, in the order of the columns.
+        conditions: when each exists.
+        order: names, parents first.
+        require: what every configuration satisfies.
+    """
+
+    parameters: Mapping[str, Domain]
+    conditions: Mapping[str, Condition]
+    order: tuple[str, ...]
+    require: tuple[Expression, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Parameters in the order of the columns."""
+        return tuple(self.parameters)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Column of every parameter."""
+        return {name: j for j, name in enumerate(self.names)}
+
+    @cached_property
+    def domains(self) -> tuple[Domain, ...]:
+        """Domains in the order of the columns."""
+        return tuple(self.parameters.values())
+
+    @cached_property
+    def is_choice(self) -> Mask:
+        """(d,) which columns hold indices of a Choice."""
+        return np.array([isinstance(x, Choice) for x in self.domains], dtype=bool)
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """(d,) number of values of each parameter; inf for a continuum."""
+        sizes = [np.inf if x.size is None or x.size > _LARGEST else float(x.size) for x in self.domains]
+        return np.array(sizes, dtype=np.float64)
+
+    @cached_property
+    def bins(self) -> Floats:
+        """(d,) number of equal bins in [0, 1] of each column; inf for continua, log integers and choices."""
+        uneven = [isinstance(x, Choice) or getattr(x, "on_log_scale", False) for x in self.domains]
+        return np.where(np.array(uneven, dtype=bool), np.inf, self.sizes)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether every parameter is always active."""
+        return all(condition is None for condition in self.conditions.values())
+
+    @cached_property
+    def conditional(self) -> tuple[tuple[Condition, tuple[str, ...], list[int], list[int]], ...]:
+        """Conditions in the order in which they are decided: each with its parents, their columns, and the columns
+        of the parameters that share it."""
+        found: dict[Any, tuple[Condition, tuple[str, ...], list[int], list[int]]] = {}
+        for name in self.order:
+            condition = self.conditions[name]
+            if condition is None:
+                continue
+            key = (
+                condition.text
+                if isinstance(condition, Expression)
+                else tuple((parent, allowed.tobytes()) for parent, allowed in condition.allowed)
+            )
+            parents = condition.names
+            entry = found.setdefault(key, (condition, parents, [self.index[p] for p in parents], []))
+            entry[3].append(self.index[name])
+        return tuple(found.values())
+
+    @cached_property
+    def nearest(self) -> tuple[Floats, Floats, NDArray[np.intp], Floats, tuple[tuple[int, Domain], ...]]:
+        """What `snap` needs: middles (d,), upper bounds (d,), the columns of equal bins and how many bins each has,
+        and the columns of whole numbers on a log scale, with their domains."""
+        middle, top = np.where(self.is_choice, 0.0, 0.5), np.where(self.is_choice, self.sizes - 1, 1.0)
+        even = np.isfinite(self.bins) & np.array(
+            [x.lattice.is_small if isinstance(x, Float | Int) and x.lattice else True for x in self.domains], dtype=bool
+        )
+        others = tuple((j, x) for j, x in enumerate(self.domains) if getattr(x, "on_log_scale", False) and x.size)
+        columns = np.flatnonzero(even)
+        return middle, top, columns, self.bins[columns], others
+
+    @cached_property
+    def lines(
+        self,
+    ) -> tuple[tuple[str, ...], Callable[[Mapping[str, Label]], Any], slice | list[int], Floats, Floats]:
+        """Continua on a linear scale, which are encoded at once: names, their getter, columns, lower bounds, widths."""
+        found = [
+            (name, j, domain.low, domain.high - domain.low)
+            for j, (name, domain) in enumerate(self.parameters.items())
+            if isinstance(domain, Float)
+            and domain.size is None
+            and not domain.on_log_scale
+            and np.isfinite(domain.high - domain.low)
+        ]
+        columns = [j for _, j, _, _ in found]
+        everywhere: slice | list[int] = slice(None) if len(found) == len(self.names) else columns
+        low, width = (np.array([x[k] for x in found], dtype=np.float64) for k in (2, 3))
+        names = tuple(x[0] for x in found)
+        return names, itemgetter(*(names or ("",))), everywhere, low, width
+
+    @cached_property
+    def not_lines(self) -> tuple[tuple[int, str, Domain], ...]:
+        """Column, name and domain of every other parameter."""
+        lines = set(self.lines[0])
+        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if name not in lines)
+
+    @cached_property
+    def values(self) -> tuple[tuple[str, Callable[[float], Label]], ...]:
+        """For every parameter the function from an encoded coordinate to the stored value."""
+        return tuple((name, x.value if isinstance(x, Choice) else x.at) for name, x in self.parameters.items())
+
+    @cached_property
+    def at(self) -> tuple[tuple[str, Callable[[float], Label]], ...]:
+        """For every parameter the function from a unit coordinate to the stored value."""
+        return tuple(
+            (name, partial(pick, x.labels) if isinstance(x, Choice) else x.at) for name, x in self.parameters.items()
+        )
+
+
+def active(layout: Layout, X: Floats) -> Mask:
+    """(n, d) which parameters are active in rows X (n, d); what stands in columns of inactive ones is ignored."""
+    columns = np.ascontiguousarray(X.T)  # (d, n): it is worked out column by column
+    mask, there = np.ones(columns.shape, dtype=bool), ~np.isnan(columns)
+    bins: dict[str, Floats] = {}
+    for condition, parents, places, children in layout.conditional:
+        held: Mask = np.logical_and.reduce(mask[places] & there[places], axis=0)
+        if isinstance(condition, Expression):
+            held &= condition({p: column(layout, X, p) for p in parents})
+        elif isinstance(condition, AllOf):
+            for parent, allowed in condition.allowed:
+                if parent not in bins:
+                    bins[parent] = bin_of(layout.parameters[parent], columns[layout.index[parent]])
+                held &= np.logical_or.reduce(bins[parent] == allowed[:, None], axis=0)
+        mask[children] = held
+    return np.ascontiguousarray(mask.T)
+
+
+def feasible(layout: Layout, X: Floats) -> Mask:
+    """(n,) which rows satisfy every `require`; rows as `snap` leaves them (NaN where inactive)."""
+    good = np.ones(len(X), dtype=bool)
+    for expression in layout.require:
+        there = ~np.isnan(X[:, [layout.index[name] for name in expression.names]]).any(axis=1)
+        held = expression({name: column(layout, X, name) for name in expression.names}) if len(X) else good
+        good &= held | ~there
+    return good
+
+
+def column(layout: Layout, X: Floats, name: str) -> NDArray[Any]:
+    """Values of one parameter as expressions see them: float64, or objects for labels that are not numbers."""
+    domain, u = layout.parameters[name], X[:, layout.index[name]]
+    if isinstance(domain, Float | Int):
+        return domain.decode(u)
+    missing = np.isnan(u)
+    indices = domain.decode(np.where(missing, 0.0, u)).astype(np.intp)
+    if all(isinstance(label, bool | int | float) for label in domain.labels):
+        return np.where(missing, np.nan, np.array(domain.labels, dtype=np.float64)[indices])
+    table = np.empty(domain.size, dtype=object)
+    table[:] = domain.labels
+    return table[indices]
+
+
+def from_unit(layout: Layout, U: Floats) -> Floats:
+    """Encoded rows of points of the unit cube (n, d): snapped to what exists, NaN where inactive."""
+    X = np.array(U, dtype=np.float64)
+    chosen = layout.is_choice
+    if chosen.any():
+        k = layout.sizes[chosen]
+        X[:, chosen] = np.minimum(np.floor(X[:, chosen] * k), k - 1)
+    return snap(layout, X)
+
+
+def snap(layout: Layout, X: Floats) -> Floats:
+    """The nearest encoded rows that exist: inside the bounds, at bin centres, NaN where inactive.
+
+    A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
+    """
+    middle, top, columns, bins, others = layout.nearest
+    X = np.where(np.isnan(X), middle, X)
+    np.minimum(np.maximum(X, 0.0, out=X), top, out=X)
+    if layout.is_choice.any():
+        X[:, layout.is_choice] = np.round(X[:, layout.is_choice])
+    if len(columns):
+        X[:, columns] = (np.minimum(np.floor(X[:, columns] * bins), bins - 1) + 0.5) / bins
+    for j, domain in others:
+        X[:, j] = domain.snap(X[:, j])
+    if not layout.is_flat:
+        X[~active(layout, X)] = np.nan
+    return X
+
+
+def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Floats:
+    """Rows (n, d) of configurations; NaN for parameters that a configuration lacks.
+
+    Values outside a numeric range give coordinates outside [0, 1]: a range may have changed.
+
+    Raises:
+        SpaceError: an unknown choice.
+    """
+    X = np.full((len(configurations), len(layout.names)), np.nan)
+    names, get_all, columns, low, width = layout.lines
+    if names:
+        try:
+            values = list(map(get_all, configurations))
+        except KeyError:  # somewhere, some are inactive
+            values = [[c.get(name, np.nan) for name in names] for c in configurations]
+        X[:, columns] = (np.array(values, dtype=np.float64).reshape(-1, len(names)) - low) / width
+    for j, name, domain in layout.not_lines:
+        rows = [i for i, c in enumerate(configurations) if name in c]
+        if rows:
+            X[rows, j] = domain.encode([configurations[i][name] for i in rows])
+    return X
+
+
+def decode(layout: Layout, X: Floats) -> list[Configuration]:
+    """Configurations of encoded rows; a NaN column is left out."""
+    values = layout.values
+    return [{name: value(u) for (name, value), u in zip(values, row, strict=True) if u == u} for row in X.tolist()]
+
+
+def decode_one(layout: Layout, u: Floats) -> Configuration:
+    """The configuration of one point (d,) of the unit cube: `decode` of `from_unit`, without the arrays."""
+    if layout.is_flat:
+        return {name: at(x) for (name, at), x in zip(layout.at, u.tolist(), strict=True)}
+    return decode(layout, from_unit(layout, u[None, :]))[0]
+
+
+def combinations(layout: Layout, start: int, stop: int) -> Floats:
+    """Encoded rows of the combinations with these numbers, where every parameter has finitely many values."""
+    numbers, U = np.arange(start, stop), np.full((stop - start, len(layout.names)), 0.5)
+    for j, size in enumerate(layout.sizes.astype(np.int64).tolist()):
+        U[:, j] = (numbers % size + 0.5) / size
+        numbers = numbers // size
+    return from_unit(layout, U)
