@@ -38,9 +38,10 @@ from .live import Trial, check_json
 from .owners import owner_id
 from .samplers import Sampler
 from .schedulers import Decision, Scheduler
-from .space import Domain, Space, domain_from_json, domain_to_json
+from .space import Choice, Domain, Ordinal, Space, domain_from_json, domain_to_json
 from .space.growing import GrowingSpace
-from .space.labels import label_of
+from .space.labels import label_of, shown
+from .space.space import check_name
 from .stores import Proposal, Result, Store, StudyRecord
 from .stores.changes import told
 from .suggestions import Suggestions
@@ -187,7 +188,7 @@ class Engine:
         """
         with self.lock:
             self.sync()
-            given = self._checked(fixed) if fixed else {}
+            given = self.stored(fixed) if fixed else {}
             expected, proposal = len(self.history), self._proposal(given)
             record = self.store.ask(self.name, self.owner, client or self._call(), self._lease, proposal)
             return self._begun(record, proposal, expected, given, client)
@@ -285,18 +286,22 @@ class Engine:
     def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
         """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
         with self.lock:
-            stored = self._checked(params)
+            stored = self.stored(params)
             for key, value in attrs.items():
                 check_json(key, value)
             return self.store.enqueue(self.name, stored, attrs, client or self._call())
 
-    def _checked(self, params: Mapping[str, Any]) -> dict[str, Label]:
-        """Values for some parameters as they are stored; raises where no configuration has them."""
+    def stored(self, params: Mapping[str, Any]) -> Configuration:
+        """Values for some parameters as they are stored, without those that are inactive beside the others.
+
+        Raises:
+            SpaceError: no configuration has them.
+        """
         if self.declared is None:
-            return _stored_without_domain(params)
+            return _stored_without_space(params, self._growing.domains)
         stored = self.space.check_partial(params)
         self._suggestions.check(self.declared, len(self.history), stored)
-        return stored
+        return self.declared.without_inactive(stored)
 
     # -- the session of a trial
 
@@ -304,8 +309,9 @@ class Engine:
         """A value for a parameter that the objective asks for and nothing was suggested for."""
         with self.lock:
             record = self._attempt(number, token)
-            if self._growing.meet(name, domain):
+            if self._growing.is_new(name, domain):  # what fails leaves everything as it was
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
+                self._growing.meet(name, domain)
                 self.history = self.history.under(self._growing.space)
             if not self._suggestions.are_shared:
                 return self._suggestions.value(self.history, number, name, domain)
@@ -467,8 +473,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _stored_without_domain(params: Mapping[str, Any]) -> Configuration:
-    try:
-        return {name: label_of(value) for name, value in params.items()}
-    except SpaceError as error:
-        raise SpaceError(f"enqueued parameters {dict(params)}: {error}") from error
+def _stored_without_space(params: Mapping[str, Any], domains: Mapping[str, Domain]) -> Configuration:
+    """Values as they are stored, as far as that can be known before the objective asks for them."""
+    stored: Configuration = {}
+    for name, value in params.items():
+        check_name(name)
+        domain = domains.get(name)
+        try:
+            stored[name] = domain.stored(value) if isinstance(domain, Choice | Ordinal) else label_of(value)
+        except SpaceError as error:
+            raise SpaceError(f"the value for parameter {shown(name)}: {error}") from error
+    return stored

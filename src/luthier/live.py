@@ -11,10 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from .errors import ObjectiveError, SpaceError
-from .space import Choice, Domain, Float, Int, Space
+from .space import Choice, Domain, Float, Int, Ordinal, Space
+from .space.labels import shown
 from .types import Configuration, Label
 
 _NOTHING: Any = object()
+_SCALARS = frozenset({bool, int, float, str, type(None)})
+_MAX_STEP = 2**63
+_TOO_LARGE = "no float is as large; return NaN, or raise, if the trial failed, or a number up to 1e308"
 
 
 class Session(Protocol):
@@ -177,15 +181,17 @@ class Trial:
             if before != domain:
                 raise SpaceError(f"trial {self.number} asks for {name!r} twice, as {before!r} and as {domain!r}")
             return domain.restored(self._values[name])
-        label = self._suggested.get(name, _NOTHING)
+        label, before = self._suggested.get(name, _NOTHING), self._domains.get(name)
         if name in self._fixed:
             try:
                 label = domain.stored(label)
             except SpaceError as error:
                 raise SpaceError(f"the enqueued value of parameter {name!r}: {error}") from error
             self._session.suggest_new(self.number, self.token, name, domain)  # so that the study knows the domain
-        elif label is _NOTHING or domain != self._domains.get(name):
+        elif label is _NOTHING or domain != before:
             label = self._session.suggest_new(self.number, self.token, name, domain)
+        elif domain is not before and isinstance(before, Choice | Ordinal) and before.lacks_values_of(domain):
+            self._session.suggest_new(self.number, self.token, name, domain)  # a store gave the study labels alone
         self._met[name] = domain
         self._domains, self._values[name] = {**self._domains, name: domain}, label
         return domain.restored(label)
@@ -205,12 +211,16 @@ class Trial:
         """
         try:
             number = float(value)  # a tensor of one element is a number too
+        except OverflowError:
+            raise ObjectiveError(f"trial {self.number} reports {shown(value)}: {_TOO_LARGE}") from None
         except (TypeError, ValueError):
             number = None
         if number is None or isinstance(value, bool | str):
-            raise ObjectiveError(f"trial {self.number} reports {value!r}: a report must be a number")
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or step < 0:
-            raise ObjectiveError(f"trial {self.number} reports step {step!r}: a step must be a whole number >= 0")
+            raise ObjectiveError(f"trial {self.number} reports {shown(value)}: a report must be a number")
+        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < _MAX_STEP:
+            raise ObjectiveError(
+                f"trial {self.number} reports step {shown(step)}: a step must be a whole number from 0 to 2**63 - 1"
+            )
         if step in self._steps:
             return
         self._steps.add(int(step))
@@ -239,11 +249,8 @@ class Trial:
 
 
 def _choice_of(choices: Sequence[Any] | Mapping[str, Any]) -> Choice:
-    if isinstance(choices, list | tuple):
-        try:
-            return _choice(*choices)
-        except TypeError:  # a choice that cannot be the key of a cache
-            return Choice(choices)
+    if isinstance(choices, list | tuple) and _SCALARS.issuperset(map(type, choices)):
+        return _choice(*choices)  # of anything else, equal ones need not be the same
     return Choice(choices)
 
 
@@ -267,8 +274,10 @@ def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
             numbers: tuple[float, ...] = (float(values),)
         else:
             numbers = tuple(map(float, values))
+    except OverflowError:
+        raise ObjectiveError(f"trial {number} has the value {shown(values)}: {_TOO_LARGE}") from None
     except (TypeError, ValueError):
-        raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number") from None
+        raise ObjectiveError(f"trial {number} has the value {shown(values)}: it must be a number") from None
     if len(numbers) != count:
         raise ObjectiveError(f"trial {number} has {len(numbers)} values: the study has {count} objectives")
     if any(map(math.isinf, numbers)):
@@ -283,8 +292,8 @@ def finite_numbers(values: Iterable[float], what: str) -> tuple[float, ...]:
     """The values as floats; `ObjectiveError` unless all are finite numbers."""
     try:
         numbers = tuple(float(x) for x in values)
-    except (TypeError, ValueError) as error:
-        raise ObjectiveError(f"{what} are {values!r}: give numbers") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ObjectiveError(f"{what} are {shown(values)}: give numbers up to 1e308") from error
     if not all(map(math.isfinite, numbers)):
         raise ObjectiveError(f"{what} are {numbers}: give finite numbers")
     return numbers
@@ -296,5 +305,5 @@ def check_json(key: str, value: Any) -> None:
         raise ObjectiveError(f"an attribute's name is {key!r}: it must be a string")
     try:
         json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise ObjectiveError(f"attribute {key!r} is {value!r}, which is not JSON: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ObjectiveError(f"attribute {key!r} is {shown(value)}, which is not JSON: {error}") from error

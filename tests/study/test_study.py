@@ -72,7 +72,7 @@ def test_choices_may_be_objects():
         trial = study.ask()
         assert trial.suggest_categorical("net", [Net]) is Net
         study.tell(trial, 1.0)
-    assert study.best_params == {"net": "Net"}
+    assert study.best_params == {"net": Net} and study.best_trial.params == {"net": "Net"}
     study = lt.create_study(space={"net": lt.Choice({"one": Net})})
     trial = study.ask()
     assert trial.params == {"net": Net}

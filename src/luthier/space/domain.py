@@ -101,15 +101,19 @@ def _packed(value: Any) -> Any:
 
 def _unpacked(data: Any) -> Any:
     """The value behind what `_packed` made; `SpaceError` if it is nothing of the kind."""
-    if not isinstance(data, Mapping):
+    if _is_scalar(data):
         return data
-    match dict(data):
-        case {"is": value, **rest} if not rest:
+    match data:
+        case {"is": value, **rest} if not rest and _is_scalar(value):
             return value
         case {"tuple": list() as items, **rest} if not rest:
-            return tuple(_unpacked(x) for x in items)
+            return tuple(map(_unpacked, items))
         case {"list": list() as items, **rest} if not rest:
-            return [_unpacked(x) for x in items]
-        case {"dict": list() as items, **rest} if not rest:
+            return list(map(_unpacked, items))
+        case {"dict": list() as items, **rest} if not rest and all(map(_is_item, items)):
             return {key: _unpacked(x) for key, x in items}
     raise SpaceError(f"{data!r} is not the value of a choice: this space may come from a newer Luthier")
+
+
+def _is_item(data: Any) -> bool:
+    return isinstance(data, list) and len(data) == 2 and isinstance(data[0], str)

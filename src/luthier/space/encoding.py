@@ -114,14 +114,11 @@ class Layout:
     def lines(
         self,
     ) -> tuple[tuple[str, ...], Callable[[Mapping[str, Label]], Any], slice | list[int], Floats, Floats]:
-        """Continua on a linear scale, which are encoded at once: names, their getter, columns, lower bounds, widths."""
+        """Continua with `is_line`, which are encoded at once: names, their getter, columns, lower bounds, widths."""
         found = [
             (name, j, domain.low, domain.high - domain.low)
             for j, (name, domain) in enumerate(self.parameters.items())
-            if isinstance(domain, Float)
-            and domain.size is None
-            and not domain.on_log_scale
-            and np.isfinite(domain.high - domain.low)
+            if isinstance(domain, Float) and domain.is_line
         ]
         columns = [j for _, j, _, _ in found]
         everywhere: slice | list[int] = slice(None) if len(found) == len(self.names) else columns
@@ -234,7 +231,7 @@ def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Flo
             values = list(map(get_all, configurations))
         except KeyError:  # somewhere, some are inactive
             values = [[c.get(name, np.nan) for name in names] for c in configurations]
-        X[:, columns] = (np.array(values, dtype=np.float64).reshape(-1, len(names)) - low) / width
+        X[:, columns] = np.array(values, dtype=np.float64).reshape(-1, len(names)) / width - low / width
     for j, name, domain in layout.not_lines:
         rows = [i for i, c in enumerate(configurations) if name in c]
         if rows:

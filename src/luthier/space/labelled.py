@@ -37,12 +37,13 @@ class _Labelled:
     labels: tuple[Label, ...]
     values: tuple[Any, ...]
     default: Any
+    when: When
 
     def _set_up(self, choices: Iterable[Any] | Mapping[str, Any] | Labels) -> None:
         if isinstance(choices, str):
             raise SpaceError(f"the choices are the string {choices!r}: give a list of them")
         if isinstance(choices, Labels):
-            labels, values = choices
+            labels, values = tuple(map(_scalar, choices.labels)), choices.values
         elif isinstance(choices, Mapping):
             labels, values = tuple(map(_scalar, choices.keys())), tuple(choices.values())
         else:
@@ -115,12 +116,21 @@ class _Labelled:
         """The choice behind a stored label."""
         return self.values[self.index(label)]
 
-    def lacks_values_of(self, other: _Labelled) -> bool:
+    @cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return tuple(map(label_key, self.labels)), label_key(self.default), self.when
+
+    @cached_property
+    def has_objects(self) -> bool:
+        """Whether any value is not its own label."""
+        return any(value is not label for value, label in zip(self.values, self.labels, strict=True))
+
+    def lacks_values_of(self, other: object) -> bool:
         """Whether the other has objects where this one, which came out of a store, has labels in their place."""
-        return self.labels == other.labels and any(
-            own is label and theirs is not its
-            for own, label, theirs, its in zip(self.values, self.labels, other.values, other.labels, strict=True)
-        )
+        if not isinstance(other, _Labelled) or not other.has_objects or self.labels != other.labels:
+            return False
+        pairs = zip(self.values, self.labels, other.values, other.labels, strict=True)
+        return any(own is label and theirs is not its for own, label, theirs, its in pairs)
 
     def _indices(self, values: Sequence[Any] | Floats) -> Floats:
         known = self._by_type  # type: ignore[attr-defined]
@@ -157,7 +167,7 @@ class Choice(_Labelled):
         self._set_up(choices)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Choice) and _domain_key(self) == _domain_key(other)
+        return self is other or (isinstance(other, Choice) and self._key == other._key)
 
     def __hash__(self) -> int:
         return hash(("choice", *map(label_key, self.labels)))
@@ -205,7 +215,7 @@ class Ordinal(_Labelled):
         self._set_up(choices)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ordinal) and _domain_key(self) == _domain_key(other)
+        return self is other or (isinstance(other, Ordinal) and self._key == other._key)
 
     def __hash__(self) -> int:
         return hash(("ordinal", *map(label_key, self.labels)))
@@ -230,10 +240,6 @@ class Ordinal(_Labelled):
     def value(self, u: float) -> Label:
         """The label at one coordinate."""
         return self.at(u)
-
-
-def _domain_key(domain: Choice | Ordinal) -> tuple[Any, ...]:
-    return tuple(map(label_key, domain.labels)), label_key(domain.default), domain.when
 
 
 def _scalar(label: Any) -> Label:

@@ -23,6 +23,7 @@ _N = TypeVar("_N", int, float)
 
 
 _MAX_INT = 10**300
+_FAR = 1e6  # widths of a range between 0 and its lower bound, beyond which digits would be lost
 _NARROW = 1e-9  # of its lower bound: a range this wide is the same on a linear and a log scale
 
 
@@ -133,6 +134,12 @@ class Float:
         return self.log and self.high - self.low > _NARROW * self.low
 
     @cached_property
+    def is_line(self) -> bool:
+        """Whether coordinates are x / width - low / width: neither width nor low are out of proportion."""
+        width = self.high - self.low
+        return self.size is None and not self.on_log_scale and abs(self.low) <= _FAR * width < math.inf
+
+    @cached_property
     def _logs(self) -> tuple[float, float]:
         return math.log(self.low), math.log(self.high)
 
@@ -158,7 +165,7 @@ class Float:
         width = self.high - self.low
         if math.isinf(width):
             return (x / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return (x - self.low) / width
+        return x / width - self.low / width if self.is_line else (x - self.low) / width
 
     def decode(self, u: Floats) -> Floats:
         """Values at coordinates in [0, 1]; the exact bounds at 0 and 1."""

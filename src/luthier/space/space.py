@@ -293,6 +293,24 @@ class Space:
         configuration = self.decode(X[good[:1]])[0]
         return {name: fixed.get(name, value) for name, value in configuration.items()}
 
+    def without_inactive(self, partial: Mapping[str, Label]) -> Configuration:
+        """The values without those of parameters that are inactive whatever the missing ones will be."""
+        active = self.active(self.encode([partial]))[0]
+        gone: set[str] = set()
+        for name in self._layout.order:
+            parents = self.parents(name)
+            known = all(p in partial and p not in gone for p in parents)
+            if not active[self.index[name]] and (known or not gone.isdisjoint(parents)):
+                gone.add(name)
+        return {name: label for name, label in partial.items() if name not in gone}
+
+    def agrees(self, configuration: Mapping[str, Label], partial: Mapping[str, Label]) -> bool:
+        """Whether a configuration has these values; 0.1 + 0.2 counts as 0.3 where steps are 0.1."""
+        return all(
+            name in configuration and self._key(name, configuration[name]) == self._key(name, label)
+            for name, label in partial.items()
+        )
+
     def restore(self, configuration: Mapping[str, Label]) -> dict[str, Any]:
         """The values behind stored labels: what an objective works with.
 
@@ -305,8 +323,7 @@ class Space:
                 restored[name] = domain.restored(label)
         return restored
 
-    def key(self, name: str, label: Label) -> str:
-        """A text that is the same for labels of the same value of a parameter: 0.3 and 0.1 + 0.2 at steps of 0.1."""
+    def _key(self, name: str, label: Label) -> str:
         domain = self.parameters.get(name)
         if isinstance(domain, Float | Int):
             with suppress(SpaceError):  # it was in the range once

@@ -203,8 +203,8 @@ class Study(StudyView):
         params = checked_values_by_name("params", params)
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
         if skip_if_exists:
-            stored = self.space.check_partial({k: v for k, v in params.items() if k in self.space})
-            if any(stored.items() <= dict(t.params).items() for t in self.trials):
+            space, stored = self.space, self._engine.stored(params)
+            if any(space.agrees(t.params, stored) for t in self.trials):
                 return
         self._engine.enqueue(params, attrs)
 

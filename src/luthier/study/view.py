@@ -35,6 +35,11 @@ class StudyView(ABC):
 
     @property
     @abstractmethod
+    def space(self) -> Space:
+        """What is searched: as declared, or as far as the objective has shown it."""
+
+    @property
+    @abstractmethod
     def _declared(self) -> Space | None:
         """The declared space, with its objects; None where the objective defines it."""
 
@@ -93,9 +98,8 @@ class StudyView(ABC):
 
     @property
     def best_params(self) -> dict[str, Any]:
-        """The parameters of the best trial; in a declared space with objects in place of labels."""
-        params = self.best_trial.params
-        return self._declared.restore(params) if self._declared is not None else dict(params)
+        """The parameters of the best trial as the objective got them: objects in place of their labels."""
+        return self.space.restore(self.best_trial.params)
 
     @property
     def best_value(self) -> float:

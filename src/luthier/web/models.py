@@ -125,6 +125,11 @@ class ChoiceBody(_DomainBody):
 
     type: Literal["choice", "ordinal"]
     choices: Annotated[list[Scalar], Field(min_length=1, max_length=10_000)]
+    values: Annotated[
+        list[Any] | None,
+        AfterValidator(lambda values: values and _shallow(dict(enumerate(values))) and values),
+        Field(description="what stands behind a choice, tagged with its type; null where it is the choice itself"),
+    ] = None
 
 
 DomainBody: TypeAlias = Annotated[FloatBody | IntBody | ChoiceBody, Field(discriminator="type")]

@@ -269,7 +269,8 @@ class RemoteStudy(StudyView):
         params = checked_values_by_name("params", params)
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
         stored = params if self._declared is None else self._declared.check_partial(params)
-        if skip_if_exists and any(stored.items() <= dict(t.params).items() for t in self.trials):
+        space = self.space
+        if skip_if_exists and any(space.agrees(t.params, stored) for t in self.trials):
             return
         self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": attrs})
 
