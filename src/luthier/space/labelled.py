@@ -266,7 +266,9 @@ def _is(own: Any, value: Any) -> bool:
 
 def _equals(own: Any, value: Any) -> bool:
     try:
-        return type(own) is type(value) and bool(own == value)
+        same = type(own) is type(value) and bool(own == value)
+        # (1,) and (True,) are equal, and two choices
+        return same and (not isinstance(own, tuple | list | dict) or repr(own) == repr(value))
     except Exception:  # whatever the objects of a user make of ==
         return False
 
