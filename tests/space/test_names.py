@@ -12,7 +12,8 @@ from luthier.space.growing import GrowingSpace
 NAMES = [
     *keyword.kwlist,
     *keyword.softkwlist,
-    "µ", "ﬁ", "ªb", " ", "a b", "a.b", "1x", "a'b", 'a"b', "a`b", "a\\b", "a\nb", "a\0b", "🙂", "x" * 10_000, "min", "q_0",
+    "µ", "ﬁ", "ªb", " ", "a b", "a.b", "1x", "a'b", 'a"b', "a`b", "a\\b", "a\nb", "a\0b", "🙂",
+    "x" * 10_000, "min", "q_0",
 ]  # fmt: skip
 
 
