@@ -2,13 +2,14 @@
 
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 
 from luthier.cli import workflow
 from luthier.cli.budget import Clock
-from luthier.cli.choice import _run_again
+from luthier.cli.choice import _loaded, _run_again
 from luthier.cli.folder import RunFolder
 from luthier.cli.keep import KeepingTask, searched, trained_again
 from luthier.cli.settings import ImageSettings
@@ -141,3 +142,10 @@ def test_a_deadline_stops_what_runs():
     scheduler.gives_up = True
     with pytest.raises(TimeIsUp):
         scheduler.decide(history, 0)
+
+
+def test_a_worker_loads_the_data_once_for_all_its_re_runs():
+    task = KeepingTask("digits", epochs=1, limit=200)
+    assert _loaded(task).prepared is _loaded(pickle.loads(pickle.dumps(task))).prepared
+    other = replace(task, epochs=2)
+    assert _loaded(other) is other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,6 @@ def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: S
 def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[Run]) -> None:
     """Run round after round, until the race or the time is over; `runs` grows."""
     clock, folder = walk.clock, walk.folder
-    lean = replace(walk.task, checkpoints=None, models=None)
     ended = False
     last = time.monotonic()
 
@@ -176,7 +175,7 @@ def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[R
     if not calls:
         return
     with live_bar(look):
-        for _, run in parallel_map(partial(_run_again, lean), calls, walk.jobs, round_):
+        for _, run in parallel_map(partial(_run_again, walk.task), calls, walk.jobs, round_):
             if run is None:
                 ended = True
                 continue
@@ -209,8 +208,21 @@ def _run_again(
             save_trained(task, keep, trained, number, confirmed=True)
         return trained.accuracy
 
+    task = _loaded(task)
     run = timed_run(number, seed, params, evaluate)
     return None if late else run
+
+
+_LOADED: dict[str, KeepingTask] = {}
+
+
+def _loaded(task: KeepingTask) -> KeepingTask:
+    """The task that this process has the data of, if it is the same one: each call brings a copy without data."""
+    key = repr([getattr(task, field.name) for field in fields(task)])
+    if key not in _LOADED:
+        _LOADED.clear()
+        _LOADED[key] = task
+    return _LOADED[key]
 
 
 def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapest: Candidate) -> None:

@@ -124,6 +124,8 @@ def _meaning(verdict: Check, winner: int | None) -> str:
     """The verdict in words."""
     if verdict.is_better:
         return "The chosen configuration beats the baseline: the whole interval of the difference is above zero."
+    if winner not in (None, 0) and verdict.difference.low == verdict.difference.high == 0:
+        return f"Both are right on the same of the {verdict.n} images: the test cannot tell them apart."
     if winner in (None, 0):
         return "Nothing that was tried beat the defaults on fresh seeds, so the defaults are the answer."
     if verdict.difference.high < 0:
