@@ -219,6 +219,17 @@ def test_candidates_that_all_failed_are_reported(fake_study, tmp_path):
     assert "every candidate failed" in page.text and "no single winner" in page.text
 
 
+def test_candidates_that_left_the_race_are_named_and_equal_values_have_no_interval(fake_study, study, tmp_path):
+    def evaluate(params, seed):
+        return 0.98 if params == study.space.defaults() else 0.7 + 1e-3 * (seed % 3)
+
+    confirmation = rerun(study.history, evaluate, top=2, seeds=3, include_default=True)
+    page = Page(write_report(tmp_path / "r.html", study, confirmation=confirmation))
+    left = [c for c in confirmation.candidates if c.left]
+    assert left and all(f"{c.name} ({c.left})" in page.text for c in left)
+    assert "3 equal values" in page.text and "0.98 to 0.98" not in page.text
+
+
 def test_the_default_can_win(fake_study, study, tmp_path):
     confirmation = rerun(study.history, lambda p, s: float(p["lr"] == 0.01), top=2, include_default=True)
     page = Page(write_report(tmp_path / "r.html", study, confirmation=confirmation))

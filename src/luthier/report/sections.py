@@ -210,7 +210,6 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
     base = default.mean if default is not None and not default.failed else None
     picture = plot_confirmation(confirmation, metric=metric, baseline=base)
     blocks.append(Picture(picture, "Means over fresh seeds with 95 % intervals, and what the search had seen."))
-    raced = any(c.left for c in confirmation.candidates)
     rows = tuple(
         (
             cell(c.name, "best" if c is decision.best else "name"),
@@ -219,12 +218,16 @@ def choice(history: History, metric: str, winner: Winner | None, confirmation: C
             cell(c.search_value),
             Cell(duration(c.seconds), c.seconds, "number") if c.runs else cell(None),
             cell(", ".join(map(shown, c.values)) or None),
-            *((cell(c.left or "ran on every seed"),) if raced else ()),
         )
         for c in confirmation.candidates
     )
     columns = ("candidate", "mean", "95 % interval", "in the search", "cost of a run", "seeds")
-    return [*blocks, Table((*columns, *(("race",) if raced else ())), rows, "The candidates")]
+    blocks.append(Table(columns, rows, "The candidates"))
+    left = [f"{c.name} ({c.left})" for c in confirmation.candidates if c.left]
+    if left:
+        means = "; their means are low by selection" if any(c.runs for c in confirmation.candidates if c.left) else ""
+        blocks.append(Text(f"Without all seeds: {', '.join(left)}{means}."))
+    return blocks
 
 
 def check_section(check: Check) -> list[Block]:
