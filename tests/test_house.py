@@ -89,6 +89,7 @@ EXTRAS = {
     "executors/ray.py": ["ray"],
     "executors/dask.py": ["dask"],
     "integrations/optuna": ["optuna"],
+    "study/dataframe.py": ["pandas"],
     "testing": ["testing"],
 }
 

@@ -8,15 +8,16 @@ changes. A sampler that looks at nothing costs nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import SpaceError
 from .space import Space
 from .trial import TrialRecord, TrialState
-from .types import Direction, Floats, Ints, Mask, Reports
+from .types import Direction, Floats, Ints, Label, Mask, Reports
 
 _KEPT_CHANGES = 2**16
 
@@ -227,7 +228,7 @@ class History:
                 encode.append(i)
             self._write(i, record, old)
         if encode:
-            self._X.view(len(self.records))[encode] = self.space.encode([self.records[i].params for i in encode])
+            self._X.view(len(self.records))[encode] = _encoded(self.space, [self.records[i].params for i in encode])
 
     def _write(self, i: int, record: TrialRecord, old: TrialRecord | None) -> None:
         n = len(self.records)
@@ -275,6 +276,23 @@ class History:
         other = History(space, self.directions)
         other.put(self.records)
         return other
+
+
+def _encoded(space: Space, params: list[Mapping[str, Label]]) -> Floats:
+    """(n, d) encoded parameters; NaN where a value is none of the domain's, as one that was queued or added may be
+    before an objective has shown its domain.
+    """
+    try:
+        return space.encode(params)
+    except (SpaceError, TypeError, ValueError, OverflowError):
+        return space.encode([{k: v for k, v in one.items() if k in space and _has(space, k, v)} for one in params])
+
+
+def _has(space: Space, name: str, value: Label) -> bool:
+    try:
+        return bool(np.isfinite(space.parameters[name].encode([value])).all())
+    except (SpaceError, TypeError, ValueError, OverflowError):
+        return False
 
 
 def _is_prefix(short: Reports, long: Reports) -> bool:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .errors import TrialNotRunning
+from .notebook import short, table
 from .types import Label
 
 
@@ -106,6 +107,17 @@ class TrialRecord:
         if self.started is None or self.finished is None:
             return None
         return self.finished - self.started
+
+    def __repr__(self) -> str:
+        values = "" if self.values is None else f", {', '.join(f'{x:.6g}' for x in self.values)}"
+        return f"TrialRecord({self.number}, {self.state.name}{values}, {dict(self.params)!r})"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, object]] = [("values", ", ".join(map(short, self.values)))] if self.values else []
+        rows += [*self.params.items(), *((f"attribute {key}", value) for key, value in self.attrs.items())]
+        rows += [("seconds", self.seconds)] if self.seconds is not None else []
+        rows += [("error", self.error.strip().splitlines()[-1])] if self.error and self.error.strip() else []
+        return table(f"trial {self.number}: {self.state.name}", (), rows)
 
     def with_(self, **changes: Any) -> TrialRecord:
         """A copy with some fields changed."""

@@ -398,3 +398,55 @@ def test_connect_finds_the_only_study_and_the_token(
     study._calls.call("POST", "/v1/studies", {"name": "t", "sampler": "random"})
     with pytest.raises(StudyNotFound, match="'s', 't'"):
         lt.connect("http://127.0.0.1:8000")
+
+
+# -- trials from elsewhere
+
+
+def test_added_trials_are_those_of_the_study(create: Callable[..., RemoteStudy], store: Store) -> None:
+    study = create(directions=["minimize"], objective_names=["error"])
+    source = lt.create_study(space=SPACE, sampler="random", seed=3)
+    source.optimize(lambda t: t.params["x"], n_trials=230)
+    odd = source.trials[0].with_(reports=((0, float("nan")), (1, float("inf"))), attrs={"a": [1]}, error="why")
+    study.add_trials([odd, *source.trials[1:]])
+    study.add_trial(lt.create_trial({"x": 0.5}))
+    here = lt.load_study("s", storage=store)
+    assert [(t.params, t.values, t.finished) for t in here.trials[:230]] == [
+        (t.params, t.values, t.finished) for t in source.trials
+    ]
+    assert repr(here.trials[0].reports) == repr(odd.reports) and here.trials[0].attrs == {"a": [1]}
+    assert study.best_value == source.best_value and study.ask().number == 230
+    assert study.objective_names == here.objective_names == ("error",) and study.user_attrs == {}
+    with pytest.raises(SpaceError, match="position 1"):
+        study.add_trials([odd, lt.create_trial({"x": 9, "k": 1}, 1.0)])
+    with pytest.raises(ObjectiveError, match="2 values"):
+        study.add_trial(lt.create_trial({"x": 0, "k": 1}, values=[1.0, 2.0]))
+    assert len(study.trials) == 231 and list(study.trials_dataframe(["number", "params"])) == [
+        "number",
+        "params_x",
+        "params_k",
+    ]
+
+
+def test_what_differs_from_the_existing_study_is_refused(reach: Reach, store: Store) -> None:
+    def again(**more: Any) -> Any:
+        return reach().call("POST", "/v1/studies", {"name": "s", "load_if_exists": True} | more)
+
+    assert again(sampler="tpe", seed=3, pruner="median")["sampler"] == "tpe"
+    assert again()["pruner"] == "median" and again(sampler="tpe", seed=3, pruner="median")["seed"] == 3
+    for more, message in (
+        ({"seed": 4}, "seed=3, not 4"),
+        ({"sampler": "gp"}, "the sampler 'tpe', not 'gp'"),
+        ({"pruner": "none"}, "the pruner 'median', not 'none'"),
+        ({"directions": ["maximize"]}, "the directions"),
+    ):
+        with pytest.raises(StudyExists, match=message):
+            again(**more)
+    with pytest.raises(ValueError, match="sampler='tpee' is unknown: choose one of 'auto'"):
+        again(sampler="tpee")
+
+
+def test_the_service_runs_the_sampler_so_it_takes_its_name() -> None:
+    for argument, given in (("sampler", lt.samplers.TPESampler()), ("pruner", lt.schedulers.MedianPruner)):
+        with pytest.raises(TypeError, match=f"the service runs the {argument}, so give its name"):
+            client.create_study("http://127.0.0.1:1", **{argument: given})

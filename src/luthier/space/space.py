@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SpaceError
+from ..notebook import table
 from ..types import Configuration, Floats, Label, Mask
 from . import encoding
 from .conditions import condition_of, known, listed, parents_first
@@ -121,6 +122,11 @@ class Space:
 
     def __repr__(self) -> str:
         return f"Space({self.parameters!r}, require={list(self.require)!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, domain, "" if domain.when is None else domain.when) for name, domain in self.parameters.items()]
+        caption = f"space of {len(self)} parameters" + (f", require {list(self.require)}" if self.require else "")
+        return table(caption, ("name", "domain", "when"), rows)
 
     # -- the encoding
 

@@ -160,6 +160,28 @@ def loaded(records: Sequence[TrialRecord], objectives: int) -> list[TrialRecord]
     return [requeued(record, record.token) for record in records]
 
 
+def added(records: Sequence[TrialRecord], first: int, objectives: int, now: float) -> list[TrialRecord]:
+    """Trials from elsewhere as a store takes them in with the numbers from `first` on; see `Store.add`."""
+    new = []
+    for number, record in enumerate(records, first):
+        if record.state is _RUNNING:
+            raise TrialNotRunning(f"trial {record.number} is RUNNING elsewhere: add it when it is finished")
+        if record.state.is_finished:
+            _checked_values(number, Result(record.state, record.values), objectives)
+        finished = (record.finished or now) if record.state.is_finished else None
+        started = None if finished is None else min(record.started or finished, finished)
+        created = min(record.created or now, started or now)
+        new.append(
+            replace(record, number=number, created=created, started=started, finished=finished, owner="", token="")
+        )
+    return new
+
+
+def added_client(client: str, i: int) -> str:
+    """The id under which the i-th trial of an `add` is kept, so that the same call can be answered again."""
+    return f"{client}/{i}"
+
+
 def _check_token(record: TrialRecord, token: str) -> None:
     if token == record.token:
         return

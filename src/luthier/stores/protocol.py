@@ -162,6 +162,18 @@ class Store(Protocol):
         """Add a WAITING trial. The same `client` (a unique id of this call) gets the same trial again."""
         ...
 
+    def add(self, name: str, records: Sequence[TrialRecord], client: str) -> list[TrialRecord]:
+        """Add finished and WAITING trials from elsewhere, in one transaction: all of them, or none.
+
+        They get the next numbers, whatever theirs are, and keep everything else; times that they lack are now.
+        The same `client` (a unique id of this call) gets the same trials again.
+
+        Raises:
+            TrialNotRunning: a RUNNING record, whose owner works elsewhere.
+            ObjectiveError: a finished record whose values `tell` would refuse.
+        """
+        ...
+
     def ask(
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:

@@ -125,6 +125,23 @@ class StateStore(ABC):
                 self._put(study, Change(new, enqueued_by=client))
             return study.trials[number]
 
+    def add(self, name: str, records: Sequence[TrialRecord], client: str) -> list[TrialRecord]:
+        """Add trials from elsewhere, all of them or none; see `Store.add`."""
+        records = [
+            replace(x, params=dict(x.params), attrs=as_json(x.attrs), note=as_json(x.note), error=as_json(x.error))
+            for x in records
+        ]
+        with self._writing() as state:
+            study = state.study(name, self._place)
+            first = study.enqueued.get(change.added_client(client, 0))
+            if first is None:
+                first = len(study.trials)
+                new = change.added(records, first, len(study.record.directions), self.now())
+                if new:
+                    changes = [Change(x, enqueued_by=change.added_client(client, i)) for i, x in enumerate(new)]
+                    self._put(study, *changes)
+            return [study.trials[first + i] for i in range(len(records))]
+
     def ask(
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:

@@ -17,7 +17,15 @@ from ..space import Space
 from ..stores import Store, StudyRecord, open_store
 from ..streams import fresh_seed
 from ..types import Direction
-from .arguments import check_lease, checked_directions, checked_name, checked_seed, checked_space
+from .arguments import (
+    check_lease,
+    checked_directions,
+    checked_name,
+    checked_objective_names,
+    checked_seed,
+    checked_space,
+)
+from .attributes import OBJECTIVE_NAMES, names_of
 from .study import Study
 
 
@@ -32,6 +40,7 @@ def create_study(
     study_name: str | None = None,
     load_if_exists: bool = False,
     seed: int | None = None,
+    objective_names: Sequence[str] | None = None,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
     """A new study.
@@ -49,6 +58,8 @@ def create_study(
         study_name: unique in the storage, up to 200 characters; made up if not given.
         load_if_exists: go on with the study of that name if there is one.
         seed: the same seed gives the same study; a fresh one by default.
+        objective_names: one for each objective, such as ["error", "latency"]; shown in the columns of
+            `trials_dataframe`.
         lease_seconds: a process that does not renew its hold of a trial for this long loses it to whoever asks next.
             A thread renews every third of it, so only dead and paused processes, and dead machines, do. Two minutes
             by default: longer than any busy database or native code that holds the interpreter; shorter only makes
@@ -64,6 +75,7 @@ def create_study(
     """
     chosen = checked_directions(direction, directions)
     seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
+    names = checked_objective_names(objective_names, len(chosen))
     proposes, prunes = make_sampler(sampler), make_pruner(pruner, len(chosen))
     check_lease(lease_seconds)
     store = open_store(storage)
@@ -72,6 +84,7 @@ def create_study(
         directions=chosen,
         seed=fresh_seed() if seed is None else seed,
         space=None if declared is None else declared.to_json(),
+        attrs={} if names is None else {OBJECTIVE_NAMES: list(names)},
     )
     try:
         store.create_study(record)
@@ -83,6 +96,11 @@ def create_study(
         given = direction is not None or directions is not None
         record = store.study(record.name)
         check_same(record, chosen if given else None, seed)
+        if names is not None and names != names_of(record.attrs):
+            raise StudyExists(
+                f"study {record.name!r} has the objective_names {names_of(record.attrs)}, not {names}: leave them out "
+                "to go on with it, or choose another study_name"
+            ) from error
         prunes = make_pruner(pruner, len(record.directions))
     return _study(store, record, declared, proposes, prunes, lease_seconds)
 

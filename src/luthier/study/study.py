@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -36,6 +37,8 @@ from .arguments import (
     checked_state,
     checked_values_by_name,
 )
+from .attributes import check_not_ours, names_of, public
+from .records import checked_trials
 from .view import StudyView
 
 Objective: TypeAlias = Callable[[Trial], Any]
@@ -52,7 +55,10 @@ class Study(StudyView):
         self._stop = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Study({self.name!r}, {len(self._engine.history)} trials)"
+        names = self.objective_names
+        goal = ", ".join(f"{d} {x}" for d, x in zip(self.directions, names, strict=True)) if names else self.directions
+        shown = goal if isinstance(goal, str) else ", ".join(goal)
+        return f"Study({self.name!r}, {shown}, {len(self._engine.history)} trials)"
 
     # -- what it is
 
@@ -65,6 +71,11 @@ class Study(StudyView):
     def directions(self) -> tuple[Direction, ...]:
         """ "minimize" or "maximize" for each objective."""
         return self._engine.history.directions
+
+    @property
+    def objective_names(self) -> tuple[str, ...] | None:
+        """The names of the objectives, as given to `create_study`; None if they have none."""
+        return names_of(self._record.attrs)
 
     @property
     def seed(self) -> int:
@@ -93,11 +104,12 @@ class Study(StudyView):
     @property
     def user_attrs(self) -> dict[str, Any]:
         """What was attached by `set_user_attr`."""
-        return dict(self._engine.store.study(self.name).attrs)
+        return public(self._engine.store.study(self.name).attrs)
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Attach a JSON value to the study. Raises `ObjectiveError` if it is not JSON."""
         check_json(key, value)
+        check_not_ours(key)
         self._engine.store.set_study_attrs(self.name, {key: value})
 
     @property
@@ -207,6 +219,29 @@ class Study(StudyView):
             if any(space.agrees(t.params, stored) for t in self.trials):
                 return
         self._engine.enqueue(params, attrs)
+
+    def add_trial(self, trial: TrialRecord) -> None:
+        """Add one trial from elsewhere; see `add_trials`, and `create_trial`, which makes one."""
+        self.add_trials([trial])
+
+    def add_trials(self, trials: Iterable[TrialRecord]) -> None:
+        """Add finished and waiting trials from elsewhere: all of them, or none. They are durable when it returns.
+
+        They get the next numbers, and everything that the study suggests from now on takes them into account. Those
+        that wait are the next that `ask` starts.
+
+        Args:
+            trials: of `create_trial`, or of another study's `trials`.
+
+        Raises:
+            TypeError: something else than a trial.
+            SpaceError: parameters that do not fit a declared space.
+            ObjectiveError: a trial that is RUNNING elsewhere; values that are not one finite number per objective.
+        """
+        records = checked_trials(trials, self._declared)
+        if records:
+            self._engine.store.add(self.name, records, os.urandom(16).hex())
+            self._engine.sync()
 
     # -- optimize
 

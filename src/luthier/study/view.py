@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..history import History
+from ..notebook import table
 from ..pareto import non_dominated
 from ..samplers import expected_order
 from ..space import Space
 from ..trial import TrialRecord
 from ..types import Direction
+from .dataframe import ATTRS, trials_dataframe
+
+if TYPE_CHECKING:
+    from .dataframe import DataFrame
+
+_SHOWN = 10  # trials in a notebook
 
 
 class StudyView(ABC):
@@ -42,6 +51,16 @@ class StudyView(ABC):
     @abstractmethod
     def _declared(self) -> Space | None:
         """The declared space, with its objects; None where the objective defines it."""
+
+    def _repr_html_(self) -> str:
+        trials = self.trials
+        states = Counter(t.state.name for t in trials)
+        counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "no trials"
+        labels = self.objective_names or _value_labels(len(self.directions))
+        header = ["trial", "state", *(f"{x} ({d})" for x, d in zip(labels, self.directions, strict=True)), "parameters"]
+        best = self.best_trials[:_SHOWN]
+        rows = [(t.number, t.state.name, *(t.values or ()), dict(t.params)) for t in best]
+        return table(f"study {self.name}: {counts}; the best so far", header, rows)
 
     @property
     def direction(self) -> Direction:
@@ -108,6 +127,31 @@ class StudyView(ABC):
         assert value is not None
         return value
 
+    def trials_dataframe(self, attrs: Iterable[str] = ATTRS, multi_index: bool = False) -> DataFrame:
+        """Return all trials as a pandas DataFrame, a row each.
+
+        Args:
+            attrs: what becomes columns, in this order: "number", "value" (or "values": for several objectives
+                columns `values_0`, `values_1`, or by their names), "datetime_start", "datetime_complete" (in local
+                time), "duration", "params" (columns `params_NAME`), "user_attrs", "state"; also "constraints",
+                "intermediate_values", "error" and "retries".
+            multi_index: columns of two levels, as in `df["params"]["lr"]`.
+
+        Raises:
+            MissingDependency: pandas is not installed.
+            ValueError: an unknown name in attrs.
+        """
+        return trials_dataframe(self.trials, len(self.directions), self.objective_names, attrs, multi_index)
+
+    @property
+    @abstractmethod
+    def objective_names(self) -> tuple[str, ...] | None:
+        """The names of the objectives, as given to `create_study`; None if they have none."""
+
     def _one_objective(self, instead: str) -> None:
         if len(self.directions) != 1:
             raise ValueError(f"study {self.name!r} has {len(self.directions)} objectives: use .{instead}")
+
+
+def _value_labels(objectives: int) -> list[str]:
+    return ["value"] if objectives == 1 else [f"value {i}" for i in range(objectives)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from hypothesis import strategies as st
@@ -78,6 +79,12 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
         @rule(client=numbers, params=params)
         def enqueue(self, client: int, params: Any) -> None:
             self.same(self.both(lambda store, _: store.enqueue("study", params or {}, {}, str(client))))
+
+        @rule(client=numbers, state=st.sampled_from(TrialState), params=params, value=values)
+        def add(self, client: int, state: TrialState, params: Any, value: float) -> None:
+            told = (value,) if state in (TrialState.COMPLETE, TrialState.PRUNED) else None
+            record = TrialRecord(9, state, params or {}, told)
+            self.same(self.both(lambda store, _: store.add("study", [record, record], f"add-{client}")))
 
         @rule(number=numbers, k=numbers, params=params, reports=reports, attrs=attrs, lease=st.none() | st.just(0.0))
         def write(self, number: int, k: int, params: Any, reports: Any, attrs: Any, lease: Any) -> None:
@@ -161,4 +168,5 @@ def _comparable(outcome: Any, which: int, tokens: list[tuple[str, str]]) -> Any:
     assert times == sorted(times)
     token = [pair[which] for pair in tokens].index(outcome.token) if outcome.token else None
     here = [time is not None for time in order]
-    return repr((outcome.with_(created=0.0, started=None, finished=None, token=""), token, here))  # repr: NaN is NaN
+    same = asdict(outcome.with_(created=0.0, started=None, finished=None, token=""))
+    return repr((same, token, here))  # repr: NaN is NaN

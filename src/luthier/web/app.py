@@ -14,10 +14,11 @@ from .._version import __version__
 from ..live import check_json
 from ..space import domain_from_json, domain_to_json
 from ..stores import Store
+from ..study.attributes import OURS
 from ..trial import TrialState
 from .answers import add_error_answers, answer, study_json, trial_json
 from .models import (
-    SETTINGS,
+    AddBody,
     AskBody,
     AttrsBody,
     CreateBody,
@@ -136,8 +137,9 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
     @app.post("/v1/study/attrs", tags=["studies"], response_model=Nothing)
     def set_study_attrs(name: StudyName, body: AttrsBody) -> Response:
         """Attach JSON values to a study."""
-        if SETTINGS in body.attrs:
-            raise ValueError(f"attribute {SETTINGS!r} is the service's own: choose another name")
+        for key in body.attrs:
+            if key.startswith(OURS):
+                raise ValueError(f"attribute {key!r} is the service's own: choose a name without {OURS!r}")
         for key, value in body.attrs.items():
             check_json(key, value)
         studies.store.set_study_attrs(name, body.attrs)
@@ -203,6 +205,11 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
     def enqueue(name: StudyName, body: EnqueueBody) -> Response:
         """Queue a trial with some values fixed."""
         return answer(trial_json(studies.get(name).engine.enqueue(body.params, body.attrs, body.client)))
+
+    @app.post("/v1/add", tags=["trials"], response_model=list[TrialReply])
+    def add(name: StudyName, body: AddBody) -> Response:
+        """Add finished and waiting trials from elsewhere: all of them, or none."""
+        return answer([trial_json(record) for record in studies.get(name).add(body)])
 
     @app.post("/v1/trials/{number}/tell", tags=["trials"], response_model=TrialReply)
     def tell(name: StudyName, number: Number, body: TellBody) -> Response:

@@ -9,7 +9,14 @@ from typing import Any
 
 from ..errors import StudyNotFound
 from ..space import Domain, Space
-from ..study.arguments import checked_directions, checked_name, checked_seed, checked_space, shown
+from ..study.arguments import (
+    checked_directions,
+    checked_name,
+    checked_objective_names,
+    checked_seed,
+    checked_space,
+    shown,
+)
 from ..types import Direction
 from .remote_session import fresh_id
 from .remote_study import RemoteStudy
@@ -64,6 +71,7 @@ def create_study(
     sampler: str | None = None,
     pruner: str | None = None,
     seed: int | None = None,
+    objective_names: Sequence[str] | None = None,
     load_if_exists: bool = False,
     retry_seconds: float = 60.0,
 ) -> RemoteStudy:
@@ -86,6 +94,7 @@ def create_study(
         sampler: the name of one, as in `luthier.create_study`, since the service runs it; "auto" by default.
         pruner: the name of one, likewise; None by default: trials run to their end.
         seed: the same seed gives the same study; a fresh one by default.
+        objective_names: one for each objective.
         load_if_exists: go on with the study of that name if there is one.
 
     Raises:
@@ -100,6 +109,7 @@ def create_study(
         "space": None if declared is None else declared.to_json(),
         "directions": None if direction is None and directions is None else list(chosen),
         "seed": seed,
+        "objective_names": checked_objective_names(objective_names, len(chosen)),
         "sampler": _name_of("sampler", sampler),
         "pruner": _name_of("pruner", pruner),
         "load_if_exists": load_if_exists,

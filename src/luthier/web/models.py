@@ -163,6 +163,9 @@ class CreateBody(_Body):
     seed: Annotated[int, Field(ge=0, le=_BIG, description="the same seed gives the same study")] | None = None
     sampler: Annotated[SamplerName | None, Field(description="what proposes parameters; null for the default")] = None
     pruner: Annotated[PrunerName | None, Field(description="what stops poor trials early; null for nothing")] = None
+    objective_names: Annotated[
+        list[Name] | None, Field(max_length=20, description="one for each objective", examples=[["error", "latency"]])
+    ] = None
     load_if_exists: Annotated[bool, Field(description="go on with the study of that name if there is one")] = False
     client: ClientId | None = None
 
@@ -228,3 +231,28 @@ class EnqueueBody(_Body):
     client: ClientId
     params: Annotated[Params, Field(description="values that it shall have; the others are suggested")]
     attrs: Attrs = {}
+
+
+class AddedTrial(_Body):
+    """A trial that was run elsewhere, or that waits to be run."""
+
+    state: Literal["WAITING", "COMPLETE", "PRUNED", "FAIL"]
+    params: Params
+    values: Annotated[list[Number] | None, Field(max_length=20, description="one for each objective")] = None
+    constraints: Annotated[list[Number], Field(max_length=1000)] = []
+    reports: Annotated[
+        list[tuple[Annotated[int, Field(ge=0, le=_BIG)], Number | Literal["inf", "-inf"] | None]],
+        Field(max_length=100_000, description="pairs of step and intermediate value; null is NaN"),
+    ] = []
+    attrs: Attrs = {}
+    error: Annotated[str | None, Field(max_length=100_000, pattern=r"^[^\x00]*$")] = None
+    created: Annotated[Number, Field(ge=0, description="seconds since the epoch; 0 for now")] = 0.0
+    started: Annotated[Number, Field(ge=0)] | None = None
+    finished: Annotated[Number, Field(ge=0)] | None = None
+
+
+class AddBody(_Body):
+    """Trials from elsewhere: all of them are added, or none."""
+
+    client: ClientId
+    trials: Annotated[list[AddedTrial], Field(max_length=1000)]

@@ -48,8 +48,7 @@ class RemoteSession:
 
     def report(self, number: int, token: str, step: int, value: float) -> None:
         """Take an intermediate value."""
-        odd = None if math.isnan(value) else str(value)  # "inf" or "-inf": JSON has neither
-        self._call(number, token, "report", step=step, value=value if math.isfinite(value) else odd)
+        self._call(number, token, "report", step=step, value=_number(value))
 
     def should_prune(self, number: int, token: str) -> bool:
         """Whether the pruner would stop the trial now."""
@@ -89,3 +88,24 @@ def record_of(data: Mapping[str, Any]) -> TrialRecord:
         finished=data["finished"],
         retries=data["retries"],
     )
+
+
+def added_json(record: TrialRecord) -> dict[str, Any]:
+    """The JSON of a trial from elsewhere, as a service takes it."""
+    return {
+        "state": record.state.name,
+        "params": dict(record.params),
+        "values": record.values,
+        "constraints": record.constraints,
+        "reports": [(step, _number(value)) for step, value in record.reports],
+        "attrs": dict(record.attrs),
+        "error": sendable(record.error),
+        "created": record.created,
+        "started": record.started,
+        "finished": record.finished,
+    }
+
+
+def _number(value: float) -> float | str | None:
+    """A number in plain JSON, which has neither NaN nor the infinities: None, "inf" or "-inf"."""
+    return value if math.isfinite(value) else None if math.isnan(value) else str(value)

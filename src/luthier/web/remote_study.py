@@ -30,11 +30,14 @@ from ..study.arguments import (
     checked_state,
     checked_values_by_name,
 )
+from ..study.attributes import names_of, public
+from ..study.records import checked_trials
 from ..study.view import StudyView
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration, Direction
-from .remote_session import Calls, RemoteSession, fresh_id, record_of, sendable
+from .remote_session import Calls, RemoteSession, added_json, fresh_id, record_of, sendable
 
+_ADDED_AT_ONCE = 100  # trials in one call, which has a limit of size
 Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
 
 
@@ -60,6 +63,7 @@ class RemoteStudy(StudyView):
         self._name = name
         found = self._call("GET", "/v1/study")
         self._directions: tuple[Direction, ...] = tuple(found["directions"])
+        self._objective_names = names_of(found["attrs"])
         self.seed: int = found["seed"]
         self.sampler: str = found["sampler"]
         self.pruner: str | None = found["pruner"]
@@ -92,6 +96,11 @@ class RemoteStudy(StudyView):
         return self._directions
 
     @property
+    def objective_names(self) -> tuple[str, ...] | None:
+        """The names of the objectives; None if they have none."""
+        return self._objective_names
+
+    @property
     def url(self) -> str:
         """Where the service is."""
         return self._calls.url
@@ -104,7 +113,7 @@ class RemoteStudy(StudyView):
     @property
     def user_attrs(self) -> dict[str, Any]:
         """What was attached by `set_user_attr`."""
-        return dict(self._call("GET", "/v1/study")["attrs"])
+        return public(self._call("GET", "/v1/study")["attrs"])
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Attach a JSON value to the study. Raises `ObjectiveError` if it is not JSON."""
@@ -273,6 +282,19 @@ class RemoteStudy(StudyView):
         if skip_if_exists and any(space.agrees(t.params, stored) for t in self.trials):
             return
         self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": attrs})
+
+    def add_trial(self, trial: TrialRecord) -> None:
+        """Add one trial from elsewhere; see `add_trials`."""
+        self.add_trials([trial])
+
+    def add_trials(self, trials: Iterable[TrialRecord]) -> None:
+        """Add finished and waiting trials from elsewhere, as `Study.add_trials`, a hundred in one call.
+
+        All are checked before the first is sent. Those of a call are added together, or none of them.
+        """
+        added = [added_json(trial) for trial in checked_trials(trials, self._declared)]
+        for i in range(0, len(added), _ADDED_AT_ONCE):
+            self._call("POST", "/v1/add", {"client": fresh_id(), "trials": added[i : i + _ADDED_AT_ONCE]})
 
     # -- optimize
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,12 @@ from ..space import Space
 from ..stores import Store, StudyRecord
 from ..streams import fresh_seed
 from ..study import Study
+from ..study.arguments import checked_objective_names
+from ..study.attributes import OBJECTIVE_NAMES
 from ..study.create import check_same
-from .models import SETTINGS, CreateBody
+from ..study.records import checked_trials
+from ..trial import TrialRecord, TrialState
+from .models import SETTINGS, AddBody, CreateBody
 
 _OWNER = "a client of the service"  # not this process: its trials go on while the service is started again
 
@@ -59,6 +64,28 @@ class Served:
             return
         engine.set_trial_attrs(number, None, attrs)
 
+    def add(self, body: AddBody) -> list[TrialRecord]:
+        """Add trials from elsewhere. Raises as `Study.add_trials`."""
+        given = [
+            TrialRecord(
+                i,
+                TrialState[x.state],
+                x.params,
+                None if x.values is None else tuple(x.values),
+                tuple(x.constraints),
+                tuple(sorted((step, math.nan if value is None else float(value)) for step, value in x.reports)),
+                x.attrs,
+                error=x.error,
+                created=x.created,
+                started=x.started,
+                finished=x.finished,
+            )
+            for i, x in enumerate(body.trials)
+        ]
+        records = self.engine.store.add(self.record.name, checked_trials(given, self.engine.declared), body.client)
+        self.engine.sync()
+        return records
+
     def should_prune(self, number: int, token: str) -> bool:
         """Whether the pruner would stop the trial now; renews its lease."""
         self.hold(number, token)
@@ -94,12 +121,14 @@ class Studies:
         make_pruner(body.pruner, len(directions))
         space = None if body.space is None else Space.from_json(body.space.model_dump())
         settings = {"sampler": body.sampler or DEFAULT_SAMPLER, "pruner": _pruner_name(body.pruner)}
+        names = checked_objective_names(body.objective_names, len(directions))
+        attrs: dict[str, Any] = {} if names is None else {OBJECTIVE_NAMES: list(names)}
         record = StudyRecord(
             name=body.name,
             directions=directions,
             seed=fresh_seed() if body.seed is None else body.seed,
             space=None if space is None else space.to_json(),
-            attrs={SETTINGS: settings | {"client": body.client}},
+            attrs=attrs | {SETTINGS: settings | {"client": body.client}},
         )
         try:
             self.store.create_study(record)

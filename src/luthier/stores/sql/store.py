@@ -207,6 +207,22 @@ class SqlStore:
 
         return self._change(name, work)
 
+    def add(self, name: str, records: Sequence[TrialRecord], client: str) -> list[TrialRecord]:
+        """Add trials from elsewhere, all of them or none; see `Store.add`."""
+        first = change.added_client(client, 0)
+
+        def work(connection: sa.Connection, study: LockedStudy) -> list[TrialRecord]:
+            row = connection.execute(sql.BY_ENQUEUE_CLIENT, {"study": study.id, "client": first}).first()
+            if row is not None:
+                number = record(row).number
+                return [study.trial(connection, number + i)[1] for i in range(len(records))]
+            new = change.added(records, study.trials, study.objectives, study.now)
+            for i, trial in enumerate(new):
+                study.add(connection, trial, enqueue_client=change.added_client(client, i))
+            return new
+
+        return self._change(name, work)
+
     def ask(
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None
     ) -> TrialRecord:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import pytest
 
-from ...errors import ObjectiveError, StorageError, StudyExists, TrialNotRunning
+from ...errors import ObjectiveError, StorageError, StudyExists, StudyNotFound, TrialNotRunning
 from ...stores import Store, StudyRecord
 from ...trial import TrialRecord
 from .tools import COMPLETE, DONE, FAIL, PRUNED, RUNNING, WAITING, new_study, trials
@@ -81,3 +82,67 @@ class _Loading:
         with pytest.raises(error):
             store.load(self.ELSEWHERE, [self.RECORDS[0], bad])
         assert store.studies() == []
+
+    # -- add: trials from elsewhere into a study that has some
+
+    def test_added_trials_get_the_next_numbers_and_keep_the_rest(self, store: Store) -> None:
+        name = new_study(store)
+        store.tell(name, 0, store.ask(name, "me", "1").token, DONE)
+        done = TrialRecord(
+            7,
+            COMPLETE,
+            {"x": 1.5, "k": "a"},
+            (2.0,),
+            (0.5,),
+            ((0, 3.0), (4, math.nan)),
+            {"a": [1]},
+            created=10.0,
+            started=11.0,
+            finished=12.0,
+            owner="other",
+            token="other",
+            retries=2,
+        )
+        revision, _ = store.changes(name, 0)
+        found = store.add(name, [done, TrialRecord(7, WAITING, {"x": 2.0}), TrialRecord(0, FAIL, error="why")], "c")
+        assert [t.number for t in found] == [1, 2, 3]
+        assert repr(asdict(found[0].with_(number=7, owner="other", token="other"))) == repr(asdict(done))  # NaN is NaN
+        assert [t.state for t in found] == [COMPLETE, WAITING, FAIL] and found[2].error == "why"
+        assert found[1].started is found[1].finished is None and found[2].seconds == 0
+        later, changed = store.changes(name, revision)
+        assert later > revision and [t.number for t in changed] == [1, 2, 3]
+        assert store.ask(name, "me", "2").number == 2 and store.ask(name, "me", "3").number == 4
+
+    def test_the_same_add_again_changes_nothing(self, store: Store) -> None:
+        name = new_study(store)
+        records = [TrialRecord(0, COMPLETE, {"x": 1.0}, (1.0,)), TrialRecord(1, WAITING, {"x": 2.0})]
+        found = store.add(name, records, "c")
+        store.ask(name, "me", "1")
+        again = store.add(name, records, "c")
+        assert [t.number for t in again] == [0, 1] and again[0] == found[0] and len(trials(store, name)) == 2
+        assert [t.number for t in store.add(name, records, "d")] == [2, 3]
+        assert store.add(name, [], "e") == []
+
+    @pytest.mark.parametrize(
+        ("bad", "error"),
+        [
+            (TrialRecord(1, RUNNING), TrialNotRunning),
+            (TrialRecord(1, COMPLETE), ObjectiveError),
+            (TrialRecord(1, COMPLETE, values=(1.0, 2.0)), ObjectiveError),
+            (TrialRecord(1, COMPLETE, values=(math.inf,)), ObjectiveError),
+            (TrialRecord(1, FAIL, values=(1.0,)), ObjectiveError),
+            (TrialRecord(1, WAITING, attrs={"a": object()}), StorageError),
+        ],
+        ids=range(6),
+    )
+    def test_nothing_is_added_where_one_trial_is_wrong(
+        self, store: Store, bad: TrialRecord, error: type[Exception]
+    ) -> None:
+        name = new_study(store)
+        with pytest.raises(error):
+            store.add(name, [TrialRecord(0, COMPLETE, values=(1.0,)), bad], "c")
+        assert trials(store, name) == []
+
+    def test_nothing_is_added_to_a_study_that_does_not_exist(self, store: Store) -> None:
+        with pytest.raises(StudyNotFound):
+            store.add("no", [], "c")
