@@ -24,7 +24,14 @@ from .attributes import names_of, public
 
 @dataclass(frozen=True)
 class StudySummary:
-    """One study of a storage, in short; made by `studies`.
+    """Sums up one study of a storage; made by `studies`.
+
+    >>> import luthier as lt
+    >>> store = lt.stores.MemoryStore()
+    >>> study = lt.create_study(storage=store, study_name="one", direction="maximize")
+    >>> (summary,) = lt.studies(store)
+    >>> summary.name, summary.directions, summary.trials, summary.best_value
+    ('one', ('maximize',), 0, None)
 
     Attributes:
         name: unique in the storage.
