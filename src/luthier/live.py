@@ -46,7 +46,20 @@ class Session(Protocol):
 
 
 class Trial:
-    """One running evaluation of an objective. Not safe for threads: each trial belongs to one.
+    """Is one running evaluation of an objective. Not safe for threads: each trial belongs to one.
+
+    >>> import luthier as lt
+    >>> def objective(trial):
+    ...     rate = trial.suggest_float("rate", 1e-5, 1e-1, log=True)
+    ...     layers = trial.suggest_int("layers", 1, 3)
+    ...     kind = trial.suggest_categorical("kind", ["relu", "gelu"])
+    ...     trial.report(rate, step=0)
+    ...     trial.set_user_attr("note", "tried")
+    ...     return rate * layers
+    >>> study = lt.create_study(seed=0)
+    >>> study.optimize(objective, n_trials=2)
+    >>> sorted(study.trials[0].params), study.trials[0].attrs
+    (['kind', 'layers', 'rate'], {'note': 'tried'})
 
     Made by `Study.ask` and `Study.optimize`.
 

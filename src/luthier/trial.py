@@ -14,7 +14,12 @@ from .types import Label
 
 
 class TrialState(enum.IntEnum):
-    """Where a trial is in its life; the numbers are what stores hold."""
+    """Says where a trial is in its life; the numbers are what stores hold.
+
+    >>> import luthier as lt
+    >>> lt.TrialState.PRUNED.is_finished, lt.TrialState.RUNNING.is_finished
+    (True, False)
+    """
 
     WAITING = 0
     RUNNING = 1
@@ -49,7 +54,13 @@ def check_transition(number: int, old: TrialState, new: TrialState) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """One trial as it stands in a store: a value that never changes.
+    """Holds one trial as it stands in a store: a value that never changes.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> record = study.tell(study.ask(fixed={"x": 0.5}), 0.25)
+    >>> record.number, record.state.name, dict(record.params), record.values
+    (0, 'COMPLETE', {'x': 0.5}, (0.25,))
 
     Attributes:
         number: position in the study, from 0, without gaps.

@@ -20,6 +20,13 @@ _GP_DIMENSIONS = 200  # parameters up to which it was measured: a suggestion tak
 class AutoSampler:
     """Chooses by itself: an initial design, a Gaussian process up to 200 trials, then TPE.
 
+    >>> import luthier as lt
+    >>> from luthier.samplers import AutoSampler
+    >>> study = lt.create_study(sampler=AutoSampler(), seed=0)  # the default
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=12)
+    >>> study.best_value < 0.01
+    True
+
     Spaces of more than 200 parameters go to TPE after the initial design. All three see all trials, so nothing
     is lost at a change.
 

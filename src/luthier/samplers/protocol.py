@@ -15,6 +15,14 @@ from ..types import Configuration, Label
 class Sampler(Protocol):
     """Proposes configurations.
 
+    >>> import luthier as lt
+    >>> class Middle:
+    ...     def suggest(self, space, history, rng, n):
+    ...         return [space.defaults() for _ in range(n)]
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1, default=0.5)}, sampler=Middle())
+    >>> study.ask().params
+    {'x': 0.5}
+
     A sampler whose suggestion for a number does not depend on the parameters of other trials, such as random search,
     may have the class attribute `by_number = True`: then programs that share a storage need fewer transactions.
     One that cannot search every space may have a method `check_space(space)`, which raises `SpaceError`: studies that

@@ -17,7 +17,13 @@ from .sequences import Method, point_sequence
 @clear_options
 @dataclass(frozen=True)
 class QMCSampler:
-    """Points that cover the space more evenly than random ones.
+    """Proposes points that cover the space more evenly than random ones.
+
+    >>> import luthier as lt
+    >>> from luthier.samplers import QMCSampler
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, sampler=QMCSampler("sobol"))
+    >>> sorted(int(study.ask().params["x"] * 4) for _ in range(4))  # one in each quarter
+    [0, 1, 2, 3]
 
     Trial number k gets point k of one sequence; points that `require` forbids are left out of it, so trial k
     gets the k-th point that remains. The numpy stream of the trial is not used: the sequence depends on the

@@ -16,7 +16,13 @@ from .options import clear_options
 @clear_options
 @dataclass(frozen=True)
 class RandomSampler:
-    """Uniform over the encoded space: log-uniform where `log=True`, every choice as likely.
+    """Draws uniformly over the encoded space: log-uniformly where `log=True`, every choice as likely.
+
+    >>> import luthier as lt
+    >>> from luthier.samplers import RandomSampler
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, sampler=RandomSampler(), seed=0)
+    >>> 0 <= study.ask().params["x"] <= 1
+    True
 
     Source: Bergstra & Bengio 2012, "Random search for hyper-parameter optimization".
     """

@@ -15,6 +15,18 @@ from .steps import best_report, is_first_in_interval
 class PercentilePruner:
     """Stops a trial whose best report so far is worse than a percentile of the complete trials at this step.
 
+    >>> import luthier as lt
+    >>> from luthier.schedulers import PercentilePruner
+    >>> study = lt.create_study(pruner=PercentilePruner(25, n_startup_trials=4))
+    >>> for loss in (0.1, 0.2, 0.3, 0.4):
+    ...     trial = study.ask()
+    ...     trial.report(loss, step=0)
+    ...     record = study.tell(trial, loss)
+    >>> trial = study.ask()
+    >>> trial.report(0.25, step=0)
+    >>> trial.should_prune()  # not among the best quarter
+    True
+
     Args:
         percentile: which share of trials is kept, in percent: 25 keeps the best quarter.
         n_startup_trials: nothing is stopped until so many trials are complete.
@@ -82,6 +94,20 @@ def _percentile(values: Floats, percent: float) -> float:
 
 class MedianPruner(PercentilePruner):
     """Stops a trial whose best report so far is worse than the median of the complete trials at this step.
+
+    >>> import luthier as lt
+    >>> from luthier.schedulers import MedianPruner
+    >>> def objective(trial):
+    ...     loss = trial.suggest_float("loss", 0, 1)
+    ...     for epoch in range(3):
+    ...         trial.report(loss, epoch)
+    ...         if trial.should_prune():
+    ...             raise lt.TrialPruned
+    ...     return loss
+    >>> study = lt.create_study(pruner=MedianPruner(n_startup_trials=3, n_warmup_steps=1), sampler="random", seed=0)
+    >>> study.optimize(objective, n_trials=12)
+    >>> {len(trial.reports) for trial in study.trials if trial.state == lt.TrialState.PRUNED}
+    {2}
 
     Golovin et al. 2017, "Google Vizier", section 3.2.2. Arguments as for `PercentilePruner`.
     """

@@ -9,7 +9,12 @@ from ..history import History
 
 
 class Decision(enum.Enum):
-    """What becomes of a running trial."""
+    """Says what becomes of a running trial.
+
+    >>> from luthier.schedulers import Decision
+    >>> [decision.name for decision in Decision]
+    ['CONTINUE', 'STOP', 'PAUSE', 'PROMOTE']
+    """
 
     CONTINUE = "continue"
     STOP = "stop"
@@ -19,7 +24,20 @@ class Decision(enum.Enum):
 
 @runtime_checkable
 class Scheduler(Protocol):
-    """Decides over running trials by what they reported. One that only stops is called a pruner."""
+    """Decides over running trials by what they reported. One that only stops is called a pruner.
+
+    >>> import luthier as lt
+    >>> from luthier.schedulers import Decision
+    >>> class Impatient:
+    ...     def decide(self, history, number):
+    ...         return Decision.STOP if len(history.records[number].reports) > 1 else Decision.CONTINUE
+    >>> trial = lt.create_study(pruner=Impatient()).ask()
+    >>> for step in range(2):
+    ...     trial.report(0.5, step)
+    ...     print(trial.should_prune())
+    False
+    True
+    """
 
     def decide(self, history: History, number: int) -> Decision:
         """What becomes of trial `number`, right after its latest report.

@@ -14,6 +14,17 @@ from .protocol import Decision
 class SuccessiveHalvingPruner:
     """Lets only the best 1/reduction_factor of the trials go on at each rung, without waiting for others.
 
+    >>> import luthier as lt
+    >>> from luthier.schedulers import SuccessiveHalvingPruner
+    >>> study = lt.create_study(pruner=SuccessiveHalvingPruner(min_resource=1, reduction_factor=2))
+    >>> stops = []
+    >>> for loss in (0.5, 0.9, 0.1):
+    ...     trial = study.ask()
+    ...     trial.report(loss, step=1)
+    ...     stops.append(trial.should_prune())
+    >>> stops
+    [False, True, False]
+
     Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA, arXiv 1810.05934). Rung k
     is reached with the first report at or after step min_resource · reduction_factor^(k + s), s being
     min_early_stopping_rate. There the trial goes on if it is among the best 1/reduction_factor of those that have

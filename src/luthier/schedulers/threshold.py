@@ -12,6 +12,16 @@ from .steps import is_first_in_interval
 class ThresholdPruner:
     """Stops a trial whose report is NaN, below `lower` or above `upper`.
 
+    >>> import luthier as lt
+    >>> from luthier.schedulers import ThresholdPruner
+    >>> trial = lt.create_study(pruner=ThresholdPruner(upper=10)).ask()
+    >>> stops = []
+    >>> for step, loss in enumerate([2.0, 11.0]):
+    ...     trial.report(loss, step)
+    ...     stops.append(trial.should_prune())
+    >>> stops
+    [False, True]
+
     Args:
         lower: the least value that is let pass; None for any.
         upper: the greatest value that is let pass; None for any.

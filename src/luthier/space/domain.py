@@ -24,7 +24,13 @@ _LONGEST = 10_000  # characters of a value that is kept beside its label
 
 
 def domain_to_json(domain: Domain) -> dict[str, Any]:
-    """The JSON object of one domain."""
+    """Return the JSON object of one domain.
+
+    >>> import luthier as lt
+    >>> from luthier.space import domain_to_json
+    >>> domain_to_json(lt.Int(1, 4))["type"]
+    'int'
+    """
     data: dict[str, Any]
     if isinstance(domain, Float | Int):
         data = {"type": type(domain).__name__.lower(), "low": domain.low, "high": domain.high}
@@ -44,7 +50,12 @@ def domain_to_json(domain: Domain) -> dict[str, Any]:
 
 
 def domain_from_json(data: Mapping[str, Any]) -> Domain:
-    """The domain of a JSON object.
+    """Return the domain of a JSON object.
+
+    >>> import luthier as lt
+    >>> from luthier.space import domain_from_json, domain_to_json
+    >>> domain_from_json(domain_to_json(lt.Int(1, 4))) == lt.Int(1, 4)
+    True
 
     Raises:
         SpaceError: it is not one.

@@ -51,7 +51,11 @@ _HINT = ": write a parameter's name that is not a name in Python, such as lambda
 
 
 class Expression:
-    """A parsed condition over parameters; equal to another of the same text.
+    """Holds a parsed condition over parameters; equal to another of the same text.
+
+    >>> from luthier.space import Expression
+    >>> Expression("width % heads == 0").names
+    ('width', 'heads')
 
     Raises:
         SpaceError: the text is not in the language; the message names the part that is not.

@@ -142,7 +142,12 @@ class _Labelled:
 
 @dataclass(frozen=True, init=False, eq=False)
 class Choice(_Labelled):
-    """One of several values without an order.
+    """Takes one of several values without an order.
+
+    >>> import luthier as lt
+    >>> space = lt.Space({"optimizer": lt.Choice(["sgd", "adamw"]), "loss": lt.Choice({"l1": abs, "l2": pow})})
+    >>> space.restore({"optimizer": "sgd", "loss": "l1"})
+    {'optimizer': 'sgd', 'loss': <built-in function abs>}
 
     Args:
         choices: the values. JSON scalars are stored as they are, classes and functions by their name;
@@ -191,7 +196,12 @@ class Choice(_Labelled):
 
 @dataclass(frozen=True, init=False, eq=False)
 class Ordinal(_Labelled):
-    """One of several values in a meaningful order, such as `Ordinal([16, 32, 64, 128])`.
+    """Takes one of several values in a meaningful order, such as `Ordinal([16, 32, 64, 128])`.
+
+    >>> import luthier as lt
+    >>> space = lt.Space({"batch": lt.Ordinal([16, 32, 64], default=32)})
+    >>> space.defaults()
+    {'batch': 32}
 
     Args:
         choices: the values from low to high; as for `Choice`.

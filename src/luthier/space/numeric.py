@@ -85,7 +85,14 @@ def _int_log_line(low: int, high: int, log_low: float, width: float, u: float) -
 
 @dataclass(frozen=True)
 class Float:
-    """A real number in [low, high].
+    """Takes a real number in [low, high].
+
+    >>> import luthier as lt
+    >>> rate = lt.Float(1e-5, 1e-1, log=True, default=1e-3)
+    >>> momentum = lt.Float(0, 0.99, when={"optimizer": "sgd"}, default=0.9)
+    >>> space = lt.Space({"optimizer": lt.Choice(["adamw", "sgd"], default="adamw"), "rate": rate, "momentum": momentum})
+    >>> space.defaults()
+    {'optimizer': 'adamw', 'rate': 0.001}
 
     Args:
         low: smallest value.
@@ -215,7 +222,12 @@ class Float:
 
 @dataclass(frozen=True)
 class Int:
-    """A whole number in [low, high].
+    """Takes a whole number in [low, high].
+
+    >>> import luthier as lt
+    >>> space = lt.Space({"width": lt.Int(32, 512, step=32, default=64), "layers": lt.Int(1, 4, default=2)})
+    >>> space.defaults()
+    {'width': 64, 'layers': 2}
 
     Args:
         low: smallest value.

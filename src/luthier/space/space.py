@@ -32,7 +32,17 @@ _TRIES = 200_000  # uniform points that are tried before a space counts as empty
 
 
 class Space:
-    """An immutable search space.
+    """Holds an immutable search space.
+
+    >>> import luthier as lt
+    >>> space = lt.Space(
+    ...     {"width": lt.Int(32, 512, step=32, default=64), "heads": lt.Ordinal([1, 2, 4, 8], default=4)},
+    ...     require=["width % heads == 0"],
+    ... )
+    >>> space.defaults()
+    {'width': 64, 'heads': 4}
+    >>> lt.Space.from_json(space.to_json()) == space
+    True
 
     Args:
         parameters: domains by name.

@@ -43,7 +43,13 @@ def create_study(
     objective_names: Sequence[str] | None = None,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
-    """A new study.
+    """Create a study.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(direction="maximize", storage="study.db", study_name="mine", seed=0)
+    >>> study.optimize(lambda trial: 1 - trial.suggest_float("x", -1, 1) ** 2, n_trials=5)
+    >>> study.best_trial.number in range(5)
+    True
 
     Args:
         direction: "minimize" (default) or "maximize", for one objective.
@@ -128,7 +134,15 @@ def load_study(
     pruner: Scheduler | str | None = None,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Study:
-    """A study from a storage.
+    """Load a study from a storage.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(storage="study.db", study_name="mine", seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=2)
+    >>> again = lt.load_study("mine", storage="study.db")
+    >>> again.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, total_trials=5)
+    >>> len(again.trials)
+    5
 
     Args:
         study_name: which; may be left out if the storage has one study only.

@@ -46,7 +46,16 @@ Callback: TypeAlias = Callable[["Study", TrialRecord], None]
 
 
 class Study(StudyView):
-    """A search for the best parameters. Made by `create_study` and `load_study`; safe for threads."""
+    """Searches for the best parameters. Made by `create_study` and `load_study`; safe for threads.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(space={"x": lt.Float(-1, 1)}, seed=0)
+    >>> study.optimize(lambda trial: trial.params["x"] ** 2, n_trials=5)
+    >>> trial = study.ask()
+    >>> record = study.tell(trial, trial.params["x"] ** 2)
+    >>> len(study.trials), study.best_value == min(trial.values[0] for trial in study.trials)
+    (6, True)
+    """
 
     def __init__(self, engine: Engine, record: StudyRecord) -> None:
         self._engine = engine

@@ -21,7 +21,15 @@ _MOST = 200  # trials that the model takes, so that an answer costs less than ha
 
 
 def expected_order(history: History) -> NDArray[np.intp]:
-    """Rows of the history's complete, feasible trials, the one that is expected to be best first.
+    """Return the rows of the history's complete, feasible trials, the one that is expected to be best first.
+
+    >>> import luthier as lt
+    >>> from luthier.samplers import expected_order
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> for x in (0.9, 0.1, 0.5):
+    ...     record = study.tell(study.ask(fixed={"x": x}), x)
+    >>> expected_order(study.history).tolist()
+    [1, 2, 0]
 
     A value counts for half, what a Gaussian process makes of all trials for the rest: a value that its
     neighbours do not support is pulled towards theirs, and equal configurations share what they showed. Without

@@ -32,7 +32,14 @@ _PENDING = 100  # running trials that are believed; beyond, the latest
 
 @clear_options
 class GPSampler:
-    """A Gaussian process (Matérn-5/2, one length scale per parameter) and log expected improvement.
+    """Searches with a Gaussian process (Matérn-5/2, one length scale per parameter) and log expected improvement.
+
+    >>> import luthier as lt
+    >>> from luthier.samplers import GPSampler
+    >>> study = lt.create_study(sampler=GPSampler(startup_trials=8), seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=12)
+    >>> study.best_value < 0.01
+    True
 
     The strongest sampler for up to a few hundred trials. All kinds of parameters and conditions live in one
     kernel; running trials count as observed at their predicted value; constraints and failures have processes

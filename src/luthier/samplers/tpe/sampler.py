@@ -31,6 +31,13 @@ _LAST_RESORT = 256  # uniform points that are tried when every candidate was tri
 class TPESampler:
     """Models where the good trials are and where the others are, and tries what is likelier among the good.
 
+    >>> import luthier as lt
+    >>> from luthier.samplers import TPESampler
+    >>> study = lt.create_study(sampler=TPESampler(startup_trials=5), seed=0)
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=20)
+    >>> study.best_value < 0.1
+    True
+
     One joint density over all parameters for each side, with a kernel for every trial; so it sees how
     parameters go together. A conditional parameter is modelled by the trials that had it. Running trials count
     as bad (constant liar), so that parallel workers spread out, and so do failed ones. A pruned trial
