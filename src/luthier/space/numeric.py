@@ -88,9 +88,10 @@ class Float:
     """Takes a real number in [low, high].
 
     >>> import luthier as lt
+    >>> optimizer = lt.Choice(["adamw", "sgd"], default="adamw")
     >>> rate = lt.Float(1e-5, 1e-1, log=True, default=1e-3)
     >>> momentum = lt.Float(0, 0.99, when={"optimizer": "sgd"}, default=0.9)
-    >>> space = lt.Space({"optimizer": lt.Choice(["adamw", "sgd"], default="adamw"), "rate": rate, "momentum": momentum})
+    >>> space = lt.Space({"optimizer": optimizer, "rate": rate, "momentum": momentum})
     >>> space.defaults()
     {'optimizer': 'adamw', 'rate': 0.001}
 
