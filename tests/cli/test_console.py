@@ -1,6 +1,7 @@
 """Text on any terminal: words stay whole, lines stay within the width, results go to stdout."""
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from luthier.cli.bar import Shown, bar_lines, clock_text, live_bar, search_shown
+from luthier.cli.bar import Shown, bar_lines, clock_text, live_bar, search_shown, within_time
 from luthier.cli.console import Speaker, print_error, wrapped
 from luthier.trial import TrialRecord, TrialState
 
@@ -101,6 +102,12 @@ def test_the_bar_of_a_search_shows_the_running_epochs():
     begun = search_shown([record(0, RUNNING, 0, 0.0)], 1.0, 1, 6, 1, "baseline")
     assert begun.what == "baseline" and begun.left is None and begun.status == "1 running: epoch 0 of 6"
     assert search_shown(records[:1], 18.0, 1, 6, 2).left is None
+
+
+def test_the_time_that_is_left_bounds_what_the_bar_promises():
+    shown = Shown("trials", 2, 8, "", 61.0)
+    assert within_time(shown, 20.0).left == 20.0 and within_time(shown, 100.0).left == 61.0
+    assert within_time(shown, -1.0).left is None and within_time(replace(shown, left=None), 5.0).left is None
 
 
 def test_a_bar_that_cannot_look_lets_the_run_go_on(capsys):

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.live import Live
@@ -56,6 +56,18 @@ def bar_lines(shown: Shown, elapsed: float, width: int) -> list[str]:
     if cell_len(first) > width:
         first = f"{shown.what} {counts}  {times}"
     return [_cut(line, width) for line in (first, f"  {shown.status}") if line.strip()]
+
+
+def within_time(shown: Shown, most: float) -> Shown:
+    """Return the same, of a stage that ends after `most` more seconds at the latest.
+
+    >>> from luthier.cli.bar import Shown, within_time
+    >>> within_time(Shown("trials", 2, 8, "", left=61.0), most=20.0).left
+    20.0
+    """
+    if shown.left is None or most <= 0:
+        return replace(shown, left=None)
+    return replace(shown, left=min(shown.left, most))
 
 
 def clock_text(seconds: float) -> str:

@@ -17,7 +17,7 @@ from ..schedulers.catalogue import NO_PRUNER, PRUNERS
 from ..study import Study, create_study
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration
-from .bar import live_bar, search_shown
+from .bar import Shown, live_bar, search_shown, within_time
 from .budget import Clock, estimate, search_seconds
 from .choice import choose_winner
 from .console import Speaker, describe, duration, plain_table, short
@@ -210,7 +210,12 @@ def _search(walk: Walk) -> None:
         keep_best(walk.folder, study)
         walk.note_cost()
 
-    with live_bar(lambda: search_shown(study.trials, time.time(), settings.trials, settings.epochs, walk.jobs)):
+    def look() -> Shown:
+        shown = search_shown(study.trials, time.time(), settings.trials, settings.epochs, walk.jobs)
+        until = walk.scheduler.deadline
+        return shown if until is None else within_time(shown, until - time.monotonic())
+
+    with live_bar(look):
         study.optimize(
             walk.task.objective,
             total_trials=settings.trials,
