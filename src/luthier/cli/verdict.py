@@ -104,7 +104,7 @@ def summarize(say: Speaker, result: Mapping[str, Any]) -> None:
         f"({base.low:.4f} to {base.high:.4f})",
         style="bold",
     )
-    say.line(_meaning(verdict, best["trial"]))
+    say.line(_meaning(verdict, best["trial"], best["confirmed"]))
     if not best["confirmed"]:
         say.line(
             "The choice is the best value of the search, which no re-run confirms: the time was over. --resume with a "
@@ -120,14 +120,15 @@ def summarize(say: Speaker, result: Mapping[str, Any]) -> None:
     say.place("use it", f"luthier predict {result['run']} --input images.npz")
 
 
-def _meaning(verdict: Check, winner: int | None) -> str:
+def _meaning(verdict: Check, winner: int | None, confirmed: bool) -> str:
     """The verdict in words."""
     if verdict.is_better:
         return "The chosen configuration beats the baseline: the whole interval of the difference is above zero."
     if winner not in (None, 0) and verdict.difference.low == verdict.difference.high == 0:
         return f"Both are right on the same of the {verdict.n} images: the test cannot tell them apart."
     if winner in (None, 0):
-        return "Nothing that was tried beat the defaults on fresh seeds, so the defaults are the answer."
+        where = "on fresh seeds" if confirmed else "in the search"
+        return f"Nothing that was tried beat the defaults {where}, so the defaults are the answer."
     if verdict.difference.high < 0:
         return "On the sealed test set the baseline is better: use the defaults, or search with more data."
     return f"Chance alone could explain the difference on {verdict.n} images: the baseline may be as good."
