@@ -118,7 +118,9 @@ class Trial:
     @property
     def stored_params(self) -> Configuration:
         """The same as they are stored: labels in place of objects."""
-        return dict(self._values) if self._space is not None else {name: self._values[name] for name in self._met}
+        if self._space is not None or len(self._met) == len(self._values):
+            return dict(self._values)
+        return {name: self._values[name] for name in self._met}
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -205,8 +207,9 @@ class Trial:
             label = self._session.suggest_new(self.number, self.token, name, domain)
         elif domain is not before and isinstance(before, Choice | Ordinal) and before.lacks_values_of(domain):
             self._session.suggest_new(self.number, self.token, name, domain)  # a store gave the study labels alone
-        self._met[name] = domain
-        self._domains, self._values[name] = {**self._domains, name: domain}, label
+        self._met[name], self._values[name] = domain, label
+        if before is not domain:
+            self._domains = {**self._domains, name: domain}  # another one: trials share it
         return domain.restored(label)
 
     # -- results on the way

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.space.domain import replace_when
 
 UNIT = st.floats(0, 1)
 BOUND = st.floats(-1e6, 1e6)
@@ -50,6 +51,40 @@ def test_decode_one_is_decode_of_from_unit(some: list[Float | Int | Choice | Ord
     space = Space(parameters)
     u = np.array(data.draw(st.lists(UNIT, min_size=len(space), max_size=len(space))))
     assert space.decode_one(u) == space.decode(space.from_unit(u[None, :]))[0]
+
+
+PARENTS = [
+    Choice(["a", "b", "c"]),
+    Ordinal([1, 2, 4, 8]),
+    Int(1, 6),
+    Int(2, 20, step=3),
+    Int(1, 30, log=True),
+    Float(0, 0.5, step=0.1),
+    Int(3, 3),
+]
+
+
+@given(st.lists(st.sampled_from(PARENTS), min_size=1, max_size=3), st.data())
+@settings(deadline=None, max_examples=200)
+def test_decode_one_where_values_of_any_kind_decide(
+    parents: list[Float | Int | Choice | Ordinal], data: st.DataObject
+) -> None:
+    parameters: dict[str, Float | Int | Choice | Ordinal] = {}
+    for i, parent in enumerate(parents):  # each is there if the one before has some of its values
+        when = None
+        if i:
+            before = parents[i - 1]
+            values = [before.value(u) for u in (np.arange(before.size) + 0.5) / before.size]  # type: ignore[arg-type,operator]
+            if isinstance(before, Choice):
+                values = list(before.labels)
+            when = {f"p{i - 1}": tuple(data.draw(st.lists(st.sampled_from(values), min_size=1, unique=True)))}
+        parameters[f"p{i}"] = replace_when(parent, when)
+    parameters = {"always": Float(-1, 1), **dict(reversed(parameters.items()))}  # children may come before parents
+    space = Space(parameters)
+    u = np.array(data.draw(st.lists(UNIT, min_size=len(space), max_size=len(space))))
+    one = space.decode_one(u)
+    assert one == space.decode(space.from_unit(u[None, :]))[0]
+    assert list(one) == [name for name in space.names if name in one]
 
 
 def test_a_space_that_was_used_can_be_pickled() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,56 @@ class Layout:
             (name, partial(pick, x.labels) if isinstance(x, Choice) else x.at) for name, x in self.parameters.items()
         )
 
+    @cached_property
+    def straight(self) -> tuple[tuple[str, float, float], ...] | None:
+        """Name and bounds of every parameter, where all are continua on a linear scale and always there."""
+        domains = [x for x in self.domains if isinstance(x, Float) and x.size is None and not x.on_log_scale]
+        if not self.is_flat or len(domains) < len(self.domains):
+            return None
+        return tuple((name, x.low, x.high) for name, x in zip(self.names, domains, strict=True))
+
+    @cached_property
+    def one_by_one(self) -> tuple[_Step, ...] | None:
+        """How one configuration is made, parents first; None where that takes columns."""
+        conditions = [c for c in self.conditions.values() if c is not None]
+        parents = {parent for c in conditions for parent in c.names}
+        bins = {parent: _unit_bin(self.parameters[parent]) for parent in parents}
+        if any(isinstance(c, Expression) for c in conditions) or None in bins.values():
+            return None
+        functions = dict(self.at)
+        steps = []
+        for name in self.order:
+            condition = self.conditions[name]
+            allowed = condition.allowed if isinstance(condition, AllOf) else ()
+            tests = tuple((parent, frozenset(values.astype(int).tolist())) for parent, values in allowed)
+            steps.append((name, self.index[name], functions[name], tests, bins.get(name)))
+        return tuple(steps)
+
+
+_Step: TypeAlias = tuple[
+    str, int, Callable[[float], Label], tuple[tuple[str, frozenset[int]], ...], Callable[[float], int] | None
+]
+"""A parameter: its name and column, the value at a unit coordinate, which bins of its parents it needs, and, where it
+is a parent, the bin of a unit coordinate."""
+
+
+def _unit_bin(domain: Domain) -> Callable[[float], int] | None:
+    """The function from a unit coordinate to the number of the value, as `bin_of` numbers them; None if unknown."""
+    size = domain.size
+    if isinstance(domain, Int) and domain.on_log_scale:
+        return partial(_distance, domain.at, domain.low)
+    if size is None or (isinstance(domain, Float | Int) and not (domain.lattice and domain.lattice.is_small)):
+        return None
+    return partial(_bin, size)
+
+
+def _distance(at: Callable[[float], int], low: int, u: float) -> int:
+    return at(u) - low
+
+
+def _bin(size: int, u: float) -> int:
+    return min(max(int(u * size), 0), size - 1)
+
 
 def active(layout: Layout, X: Floats) -> Mask:
     """(n, d) which parameters are active in rows X (n, d); what stands in columns of inactive ones is ignored."""
@@ -247,9 +297,27 @@ def decode(layout: Layout, X: Floats) -> list[Configuration]:
 
 def decode_one(layout: Layout, u: Floats) -> Configuration:
     """The configuration of one point (d,) of the unit cube: `decode` of `from_unit`, without the arrays."""
+    row = u.tolist()
+    if layout.straight is not None:
+        return {
+            name: x if low <= (x := low * (1 - v) + high * v) <= high else min(max(x, low), high)
+            for (name, low, high), v in zip(layout.straight, row, strict=True)
+        }
     if layout.is_flat:
-        return {name: at(x) for (name, at), x in zip(layout.at, u.tolist(), strict=True)}
-    return decode(layout, from_unit(layout, u[None, :]))[0]
+        return {name: at(x) for (name, at), x in zip(layout.at, row, strict=True)}
+    if layout.one_by_one is None:
+        return decode(layout, from_unit(layout, u[None, :]))[0]
+    values: Configuration = {}
+    bins: dict[str, int] = {}
+    for name, j, at, tests, bin_at in layout.one_by_one:
+        for parent, allowed in tests:
+            if bins.get(parent) not in allowed:
+                break
+        else:
+            values[name] = at(row[j])
+            if bin_at is not None:
+                bins[name] = bin_at(row[j])
+    return {name: values[name] for name in layout.names if name in values}
 
 
 def combinations(layout: Layout, start: int, stop: int) -> Floats:

@@ -7,7 +7,7 @@ nothing explains it, it counts as always there. What is learned is a value, not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,6 +22,7 @@ from .labels import label_key, shown
 from .numeric import Float, Int
 from .space import Space, check_name
 
+_REMEMBERED = 4096  # combinations of presence and parents' values
 _MAX_VALUES = 64  # a parameter with more values explains anything by chance
 
 
@@ -97,13 +98,25 @@ class GrowingSpace:
     def _surprises(self, params: Mapping[str, Label]) -> bool:
         if self.space.is_flat:
             return len(params) != len(self.domains) and not self._unexplained >= self.domains.keys() - params.keys()
+        decisive = (params.get(name) for name in self._parents)
+        key = (tuple(params), tuple((type(label), label) for label in decisive))
+        if key not in self._expected:
+            if len(self._expected) >= _REMEMBERED:
+                self._expected.clear()
+            self._expected[key] = self._looks_surprising(params)
+        return self._expected[key]
+
+    def _looks_surprising(self, params: Mapping[str, Label]) -> bool:
         known = {name: label for name, label in params.items() if name in self.space}
         active = self.space.active(self.space.encode([known]))[0]
         predicted = {name for name, there in zip(self.space.names, active, strict=True) if there}
         return not predicted ^ known.keys() <= self._unexplained
 
     def _made(self, domains: Mapping[str, Domain]) -> Space:
-        return Space({n: replace_when(d, self._condition(self._when.get(n), domains)) for n, d in domains.items()})
+        self._expected: dict[Hashable, bool] = {}  # whether such parameters surprise
+        space = Space({n: replace_when(d, self._condition(self._when.get(n), domains)) for n, d in domains.items()})
+        self._parents = tuple({parent: None for name in space.names for parent in space.parents(name)})
+        return space
 
     def _condition(self, learned: AtLeast | Allowed | None, domains: Mapping[str, Domain]) -> Allowed | None:
         """What was learned as a `when=`; ranges may have changed since."""
