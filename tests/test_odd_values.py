@@ -156,3 +156,35 @@ def test_numbers_that_no_float_can_hold_are_no_results(value):
         trial.set_constraints([value])
     trial.report(10**300, 2**63 - 1)
     assert study.tell(trial, 10**300).values == (1e300,)
+
+
+@pytest.mark.parametrize(("name", "value"), [("x", "text"), ("x", [1]), ("x", True), ("x", None)])
+def test_a_queued_value_that_the_objective_does_not_have(tmp_path, name, value):
+    def objective(trial):
+        return trial.suggest_float("x", 0, 1) + (trial.suggest_categorical("kind", ["a", "b"]) == "a")
+
+    study = lt.create_study(storage=tmp_path / "s.db", seed=0)
+    study.optimize(objective, n_trials=3)
+    study.enqueue_trial({name: value})
+    with pytest.raises(lt.LuthierError, match=f"the enqueued value of parameter '{name}'"):
+        study.optimize(objective, n_trials=1)
+    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 3 + ["FAIL"]
+    study.optimize(objective, n_trials=8)  # past the initial design, so that a model has seen it
+    assert [t.state.name for t in study.trials][4:] == ["COMPLETE"] * 8
+
+
+def test_a_sampler_that_raises_leaves_no_trial_running(tmp_path):
+    class Broken:
+        def suggest(self, space, history, rng, n):
+            if history.next_numbers(1) == [3]:
+                raise ZeroDivisionError("a fault of the sampler")
+            return space.decode(space.sample(rng, n))
+
+    study = lt.create_study(space={"x": lt.Float(0, 1)}, sampler=Broken(), storage=tmp_path / "s.db", seed=0)
+    for x in (0.1, 0.2):
+        study.enqueue_trial({"x": x})
+    study.optimize(lambda trial: trial.params["x"], n_trials=3)
+    study.enqueue_trial({})
+    with pytest.raises(ZeroDivisionError):
+        study.ask()
+    assert not study.history.is_running.any()

@@ -26,7 +26,6 @@ import numpy as np
 
 from .errors import (
     LeaseLost,
-    LuthierError,
     SpaceError,
     TrialNotFound,
     TrialNotRunning,
@@ -225,7 +224,7 @@ class Engine:
                 record, unsaved = self._complete(record, given=given, here=client is None)
             except LeaseLost:  # suggesting took longer than the lease
                 return self.ask(given, client)
-            except LuthierError as error:  # nobody runs it: it must not stay RUNNING
+            except Exception as error:  # nothing runs it: it must not stay RUNNING
                 self.give_up(record.number, record.token, str(error))
                 raise
         if record.number > len(self.history):  # others were faster
@@ -265,7 +264,7 @@ class Engine:
         began = time.monotonic()
         space = self.space
         known = dict(given or record.params)
-        row = space.encode([{k: v for k, v in known.items() if k in space}])
+        row = space.encode([space.known(known)])
         if not (space.active(row) & np.isnan(row)).any():
             return record, None
         with self._synced_up_to(record.number):

@@ -285,14 +285,7 @@ def _encoded(space: Space, params: list[Mapping[str, Label]]) -> Floats:
     try:
         return space.encode(params)
     except (SpaceError, TypeError, ValueError, OverflowError):
-        return space.encode([{k: v for k, v in one.items() if k in space and _has(space, k, v)} for one in params])
-
-
-def _has(space: Space, name: str, value: Label) -> bool:
-    try:
-        return bool(np.isfinite(space.parameters[name].encode([value])).all())
-    except (SpaceError, TypeError, ValueError, OverflowError):
-        return False
+        return space.encode([space.known(one) for one in params])
 
 
 def _is_prefix(short: Reports, long: Reports) -> bool:

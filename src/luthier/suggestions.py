@@ -84,9 +84,9 @@ class Suggestions:
             history.asked = None
         if not fixed:
             return suggested
-        known = {name: value for name, value in fixed.items() if name in space}
+        known = space.known(fixed)
         completed = space.complete(known, suggested, rng)
-        return {**completed, **{name: value for name, value in fixed.items() if name not in space}}
+        return {**completed, **{name: value for name, value in fixed.items() if name not in known}}
 
     def value(self, history: History, number: int, name: str, domain: Domain) -> Label:
         """Return the value of one parameter that an objective asks for in the middle of a trial."""

@@ -269,6 +269,19 @@ class Space:
             raise SpaceError(f"{stored} does not satisfy require={list(self.require)}")
         return stored
 
+    def known(self, params: Mapping[str, Label]) -> Configuration:
+        """Return the stored values that have a coordinate here.
+
+        What was queued, or added from elsewhere, may have others before an objective has shown its domains.
+        """
+        return {name: value for name, value in params.items() if self._has_coordinate(name, value)}
+
+    def _has_coordinate(self, name: str, value: Label) -> bool:
+        try:
+            return name in self.parameters and bool(np.isfinite(self.parameters[name].encode([value])).all())
+        except (SpaceError, TypeError, ValueError, OverflowError):
+            return False
+
     def check_partial(self, configuration: Mapping[str, Any]) -> Configuration:
         """The stored form of some parameters' values.
 
