@@ -33,12 +33,9 @@ def lacks() -> Callable[[str], NoReturn]:
     return _lacks
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(lacks: Callable[[str], NoReturn]) -> Iterator[object]:
-    """A real browser, for pages that must work without a server and a network.
-
-    It keeps an event loop running in this thread, beside which others cannot run theirs: so it ends with its module.
-    """
+    """A real browser, for pages that must work without a server and a network."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         lacks(f"no browser on this machine: install one of {', '.join(BROWSERS)}")
