@@ -1,9 +1,8 @@
 """Every error that Luthier raises on purpose; each message says what was wrong, where, and what to do."""
 
-import os
+from pathlib import Path
 
-_CLONE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - pathlib is slow to import
-"""Where pyproject.toml lies, if this is a clone of the repository."""
+_CLONE = Path(__file__).parents[2]  # where pyproject.toml lies, if this is a clone of the repository
 
 
 class LuthierError(Exception):
@@ -119,7 +118,7 @@ def _install(extra: str) -> str:
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
-    if os.path.isfile(os.path.join(_CLONE, "pyproject.toml")):  # noqa: PTH113, PTH118
+    if (_CLONE / "pyproject.toml").is_file():
         return f'pip install -e "{_CLONE}[{extra}]"'
     try:
         text = distribution("luthier").read_text("direct_url.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import threading
 
 import numpy as np
 import optuna
@@ -11,6 +12,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.testing import pytest_samplers as contract
 
+from luthier.errors import SearchSpaceExhausted
 from luthier.integrations.optuna import OptunaSampler, import_study
 from luthier.samplers import GPSampler, GridSampler, RandomSampler, TPESampler
 from luthier.trial import TrialState
@@ -160,14 +162,89 @@ def test_choices_that_are_no_scalars():
     assert import_study(study).space.parameters["c"].labels == ("['a', 'b']", "('c',)", "nan", None)
 
 
-def test_a_finished_grid_stops_the_study():
-    def on_a_grid(trial):
-        return trial.suggest_int("x", 0, 2) + trial.suggest_categorical("c", [1, 2])
+def on_a_grid(trial):
+    return trial.suggest_int("x", 0, 2) + trial.suggest_categorical("c", [1, 2])
 
+
+def listed(trial):
+    return trial.suggest_float("lr", 1e-5, 1, log=True) * trial.suggest_int("layers", 1, 8)
+
+
+def branching(trial):
+    if trial.suggest_categorical("kind", ["a", "b"]) == "a":
+        return trial.suggest_float("x", 0, 1)
+    return trial.suggest_int("y", 1, 3)
+
+
+GRIDS = {
+    "all": (on_a_grid, GridSampler(), 6),
+    "listed": (listed, GridSampler({"lr": [1e-3, 1e-2], "layers": [1, 2, 3]}), 6),
+    "branches": (branching, GridSampler(), 8),
+}
+
+
+def distinct(study):
+    return {tuple(t.params.items()) for t in study.trials if t.params}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("storage", [None, "sqlite"])
+def test_a_grid_runs_every_point_once_and_stops_the_study(name, storage, tmp_path):
+    objective, sampler, size = GRIDS[name]
+    url = storage and f"sqlite:///{tmp_path}/o.db"
+    study = optuna.create_study(sampler=OptunaSampler(sampler, seed=0), storage=url, study_name="s")
+    study.optimize(objective, n_trials=3)
+    if storage:
+        study = optuna.load_study(study_name="s", storage=url, sampler=OptunaSampler(sampler, seed=0))
+    study.optimize(objective)
+    assert len(study.trials) == len(distinct(study)) == size
+    if name == "listed":
+        assert {t.params["lr"] for t in study.trials} == {1e-3, 1e-2}
+
+
+def test_trials_that_start_after_the_last_point_of_a_grid_cost_nothing():
     study = optuna.create_study(sampler=OptunaSampler(GridSampler(), seed=0))
-    study.optimize(on_a_grid, n_trials=50)
-    assert 6 <= len(study.trials) <= 8
-    assert len({tuple(t.params.values()) for t in study.trials}) == 6
+    study.optimize(on_a_grid)
+    for n in (7, 8):
+        study.optimize(on_a_grid)
+        assert len(study.trials) == n
+        assert (study.trials[-1].state.name, study.trials[-1].params) == ("PRUNED", {})
+    with pytest.raises(SearchSpaceExhausted, match="all 6 points of the grid"):
+        on_a_grid(study.ask())
+    assert study.trials[-1].state.name == "PRUNED", "nothing runs it"
+    study.optimize(lambda t: on_a_grid(t) + t.suggest_int("new", 1, 2))  # one is refused: new is not known yet
+    assert len(distinct(study)) == 6
+    study.enqueue_trial({"x": 1})
+    study.enqueue_trial({"x": 2, "c": 1})
+    study.optimize(on_a_grid, n_trials=2)
+    assert [t.params["x"] for t in study.trials[-2:]] == [1, 2], "enqueued trials run all the same"
+    assert study.trials[-2].params["c"] in (1, 2)
+
+
+def test_a_grid_whose_trials_fail_is_asked_and_told():
+    study = optuna.create_study(sampler=OptunaSampler(GridSampler(), seed=0))
+    for i in range(6):
+        trial = study.ask()
+        value = on_a_grid(trial)
+        study.tell(trial, value if i % 2 else None, state=None if i % 2 else optuna.trial.TrialState.FAIL)
+    assert len(distinct(study)) == 6
+    with pytest.raises(SearchSpaceExhausted):
+        on_a_grid(study.ask())
+
+
+def test_threads_share_a_grid():
+    study = optuna.create_study(sampler=OptunaSampler(GridSampler(), seed=0))
+    barrier = threading.Barrier(4)
+
+    def objective(trial):
+        x, y = trial.suggest_int("x", 0, 3), trial.suggest_int("y", 0, 3)
+        if trial.number < 4:
+            barrier.wait(60)
+        return x + y
+
+    study.optimize(objective, n_jobs=4)
+    assert len(distinct(study)) == 16
+    assert sum(bool(t.params) for t in study.trials) == 16
 
 
 def test_the_view_is_written_on_and_not_built_again():
@@ -223,7 +300,7 @@ def test_several_objectives_with_a_sampler():
 
 def test_what_is_no_sampler_is_said():
     for wrong in ("tpe", TPESampler, optuna.samplers.TPESampler()):
-        with pytest.raises(TypeError, match="no sampler of Luthier"):
+        with pytest.raises(TypeError, match="not a sampler of Luthier"):
             OptunaSampler(wrong)
     for wrong in ("x", 1.5, True):
         with pytest.raises(TypeError, match="whole number"):

@@ -6,12 +6,10 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import StorageError
-
-if TYPE_CHECKING:
-    from pathlib import Path  # which is slow to import
 
 
 def check_path(path: Path, example: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from ...errors import SearchSpaceExhausted, SpaceError
 from ...history import History
-from ...samplers import AutoSampler, Sampler
+from ...samplers import AutoSampler, Sampler, SuggestsOne
 from ...space import Space
 from ...space.growing import GrowingSpace
 from ...streams import Streams, fresh_seed
@@ -36,8 +38,11 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
     3
 
     All parameters that the study has shown are suggested together, those of a branch only where the branch is
-    taken; one that was not met before is suggested alone. Safe for threads. A sampler that has nothing left, such
-    as a grid, stops the study.
+    taken; one that was not met before is suggested alone. Safe for threads.
+
+    A design, such as a grid, stops the study with its last point, or with what runs where there are several threads.
+    A trial that starts all the same (more threads than points, another `optimize`) is pruned when it asks for its
+    first parameter; outside `optimize` it gets `SearchSpaceExhausted` there. Enqueued trials always run.
 
     Args:
         sampler: what suggests; `AutoSampler` by default.
@@ -47,7 +52,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
             feasible. `trial.set_constraint` needs none.
 
     Raises:
-        TypeError: what is given is no sampler of Luthier, or a seed that is no whole number.
+        TypeError: `sampler` is not one of Luthier's, or `seed` is not a whole number.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
     ) -> None:
         if sampler is not None and (isinstance(sampler, type) or not hasattr(sampler, "suggest")):
-            raise TypeError(f"{sampler!r} is no sampler of Luthier: give one, such as luthier.samplers.TPESampler()")
+            raise TypeError(f"{sampler!r} is not a sampler of Luthier: give one, such as luthier.samplers.TPESampler()")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
             raise TypeError(f"seed={seed!r}: give a whole number, or None for a fresh one")
         self._sampler = sampler if sampler is not None else AutoSampler()
@@ -83,14 +88,40 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
 
     __str__ = __repr__
 
-    def after_trial(self, study: optuna.Study, trial: FrozenTrial, state: optuna.trial.TrialState, _: Any) -> None:
-        """Keep what `constraints_func` says of a trial; raises ValueError if it is NaN."""
-        if self._constraints_func is None or state is optuna.trial.TrialState.FAIL:
-            return
-        limits = [float(x) for x in self._constraints_func(trial)]
-        if any(map(math.isnan, limits)):
-            raise ValueError(f"the constraints of trial {trial.number} are {limits}: give numbers")
-        study._storage.set_trial_system_attr(trial._trial_id, "constraints", limits)
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: optuna.trial.TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Keep what `constraints_func` gives for a trial, and stop the study if this was the last of a design.
+
+        Raises:
+            ValueError: a constraint is NaN.
+        """
+        ended = copy(trial)
+        ended.state, ended.values = state, values
+        if self._constraints_func is not None and state is not optuna.trial.TrialState.FAIL:
+            limits = [float(x) for x in self._constraints_func(trial)]
+            if any(map(math.isnan, limits)):
+                raise ValueError(f"the constraints of trial {trial.number} are {limits}: give numbers")
+            study._storage.set_trial_system_attr(trial._trial_id, "constraints", limits)
+            ended.system_attrs = {**trial.system_attrs, "constraints": limits}
+        if isinstance(self._sampler, SuggestsOne):
+            self._stop_after(study, ended)
+
+    def _stop_after(self, study: optuna.Study, ended: FrozenTrial) -> None:
+        """Stop the study if the design has nothing left once this trial has ended, which the storage does not know."""
+        with self._lock:
+            view = self._view_of(study)
+            if view.sync([ended if t.number == ended.number else t for t in study.get_trials(deepcopy=False)], -1):
+                return
+            try:
+                self._sampler.suggest(view.space, view.history, self._streams.of_trial(ended.number), 1)
+            except SearchSpaceExhausted:
+                with suppress(RuntimeError):  # not within `optimize`: the next `ask` raises
+                    study.stop()
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The latest distribution of every parameter that a trial of the study had."""
@@ -111,16 +142,23 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
             try:
                 (params,) = self._sampler.suggest(view.space, view.history, rng, 1)
             except SearchSpaceExhausted as error:
-                try:
-                    study.stop()
-                except RuntimeError:  # nobody runs `optimize`
-                    raise error from None
+                if not trial.system_attrs.get("fixed_params"):
+                    self._refuse(study, trial, error)
                 return {}
             queued = {name: x for name, x in queued_of(trial, view.distributions).items() if view.allows(name, x)}
             if queued:  # the rest has to go with them
                 params = view.space.complete(queued, params, rng)
             view.proposed[trial.number] = params
             return {name: to_value(search_space[name], x) for name, x in params.items() if name in search_space}
+
+    def _refuse(self, study: optuna.Study, trial: FrozenTrial, error: SearchSpaceExhausted) -> None:
+        """Let a trial end that a design has nothing for: at its first parameter, whenever Optuna calls this."""
+        try:
+            study.stop()
+        except RuntimeError:  # not within `optimize`: nothing catches the other
+            study._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.PRUNED)
+            raise error from None
+        self._view_of(study).refused[trial.number] = str(error)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -130,7 +168,14 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
             alone = Space({param_name: domain_of(param_distribution)})
             rng = self._streams.of_trial(trial.number, param_name)
             view = self._seen(study, trial)
+            if trial.number in view.refused:
+                raise optuna.TrialPruned(view.refused[trial.number])
             if view.meet(param_name, param_distribution):
+                if isinstance(self._sampler, SuggestsOne):
+                    row = view.show(trial)
+                    label = self._sampler.suggest_one(view.space, view.history, row, param_name)
+                    view.give(trial, param_name, label)
+                    return to_value(param_distribution, label)
                 history = view.history.under(alone)
                 if not np.isnan(history.X).all():
                     try:
@@ -141,11 +186,15 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
             return to_value(param_distribution, alone.decode(alone.sample(rng, 1))[0][param_name])
 
     def _seen(self, study: optuna.Study, trial: FrozenTrial) -> _View:
+        view = self._view_of(study)
+        if view.current != trial.number:  # once a trial: a storage takes a while to answer
+            view.sync(study.get_trials(deepcopy=False), trial.number)
+        return view
+
+    def _view_of(self, study: optuna.Study) -> _View:
         view = self._view
         if view is None or view.storage is not study._storage or view.study_name != study.study_name:
             view = self._view = _View(study)
-        if view.current != trial.number:  # once a trial: a storage takes a while to answer
-            view.sync(study.get_trials(deepcopy=False), trial.number)
         return view
 
 
@@ -163,6 +212,7 @@ class _View:
     def __init__(self, study: optuna.Study) -> None:
         self.current = -1
         self.proposed: dict[int, Configuration] = {}
+        self.refused: dict[int, str] = {}
         self.storage, self.study_name = study._storage, study.study_name
         self.distributions: dict[str, BaseDistribution] = {}
         self._growing = GrowingSpace()
@@ -198,14 +248,34 @@ class _View:
             return False
         return True
 
-    def sync(self, trials: Sequence[FrozenTrial], current: int) -> None:
-        """Take in what started and ended. The trial that is being suggested for is a row that waits, or none."""
+    def show(self, trial: FrozenTrial) -> int:
+        """Show the trial that is being suggested for as one that runs, with what it has; its row."""
+        row = self._rows.setdefault(trial.number, len(self._rows))
+        self.history.put([self._taken(trial, False)])
+        return row
+
+    def give(self, trial: FrozenTrial, name: str, label: Label) -> None:
+        """Take notice of a value that was suggested for a running trial which is shown."""
+        params = self.proposed[trial.number] = {**self.proposed[trial.number], name: label}
+        record = self.history.records[self._rows[trial.number]]
+        self.history.put([replace(record, params={**record.params, **params})])
+
+    def sync(self, trials: Sequence[FrozenTrial], current: int) -> bool:
+        """Take in what started and ended; return whether a trial waits.
+
+        The trial that is being suggested for is a row that waits, or none.
+        """
         self.current = current
-        fresh = []
+        fresh, waits = [], False
         start = self._settled_before(trials)
         for trial in trials[start:]:
             number = trial.number
+            waits = waits or trial.state is optuna.trial.TrialState.WAITING
             if number in self._done or trial.state is optuna.trial.TrialState.WAITING:
+                continue
+            pruned = trial.state is optuna.trial.TrialState.PRUNED
+            if number in self.refused or (pruned and not trial.distributions and number not in self._rows):
+                self._done.add(number)
                 continue
             if number not in self._rows:
                 if number == current:
@@ -218,11 +288,11 @@ class _View:
             start += 1
         if start:
             self._settled = start, trials[start - 1].number
-        if not fresh:
-            return
-        self.history.put(fresh)
-        if self._growing.learn([record.params for record in fresh if record.state is TrialState.COMPLETE]):
-            self.history = self.history.under(self.space)
+        if fresh:
+            self.history.put(fresh)
+            if self._growing.learn([record.params for record in fresh if record.state is TrialState.COMPLETE]):
+                self.history = self.history.under(self.space)
+        return waits
 
     def _settled_before(self, trials: Sequence[FrozenTrial]) -> int:
         """How many trials at the head of the list need no look: none where a pruner shows another part of them."""
