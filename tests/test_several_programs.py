@@ -216,3 +216,31 @@ def test_the_seed_of_a_finished_grid_ends_both(tmp_path):
     a.optimize(objective)
     b.optimize(objective)
     assert sorted(seen) == [1, 2, 3] and len(a.trials) == 3
+
+
+@pytest.mark.parametrize("sampler", ["gp", "auto", "tpe"])
+def test_a_point_that_another_program_took_meanwhile_is_not_taken_again(tmp_path, monkeypatch, sampler):
+    """The others know a result that this one has not seen when it works out its parameters."""
+    a, b, _ = programs(tmp_path / "s.db", "few points", SAMPLERS[sampler])
+    for _ in range(20):
+        trial = b.ask()
+        b.tell(trial, value(trial.params))
+    suggest, theirs = a._engine._suggest, []
+
+    def same_as_the_other(number, fixed):
+        if not theirs:  # in the meantime the other starts a trial, with the point that this one comes to
+            params = suggest(number, fixed)
+            theirs.append(b.ask(fixed=params))
+            return params
+        return suggest(number, fixed)
+
+    a.storage.first.append(b.ask)
+    complete = a._engine._complete
+
+    def while_completing(record, **options):
+        monkeypatch.setattr(a._engine, "_suggest", same_as_the_other)
+        return complete(record, **options)
+
+    monkeypatch.setattr(a._engine, "_complete", while_completing)
+    mine = a.ask()
+    assert theirs and mine.params != theirs[0].params

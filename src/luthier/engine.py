@@ -269,6 +269,10 @@ class Engine:
             return record, None
         with self._synced_up_to(record.number):
             params = self._suggest(record.number, known)
+        if self._lease is not None and not self._suggestions.by_number:
+            self.sync()  # what others came to meanwhile, from results that this process had not seen
+            if self._suggestions.is_taken(self.history, record.number, params):
+                params = self._suggest(record.number, known)
         quick = time.monotonic() - began < SAVE_SECONDS
         later = here and not given and self._suggestions.by_number and self.held.may_wait and quick
         if not later:

@@ -9,6 +9,7 @@ import numpy as np
 from .errors import SearchSpaceExhausted, SpaceError
 from .history import History
 from .samplers import Sampler, SuggestsOne
+from .samplers.initial import is_tried
 from .space import Domain, Space
 from .streams import Streams
 from .trial import TrialRecord
@@ -87,6 +88,13 @@ class Suggestions:
         known = space.known(fixed)
         completed = space.complete(known, suggested, rng)
         return {**completed, **{name: value for name, value in fixed.items() if name not in known}}
+
+    def is_taken(self, history: History, number: int, params: Configuration) -> bool:
+        """Return whether another trial that runs has the same parameters."""
+        others = history.is_running.copy()
+        others[number:][:1] = False
+        row = history.space.encode([history.space.known(params)])[0]
+        return bool(is_tried(history.X[others], row).any())
 
     def value(self, history: History, number: int, name: str, domain: Domain) -> Label:
         """Return the value of one parameter that an objective asks for in the middle of a trial."""
