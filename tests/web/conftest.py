@@ -7,9 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+import luthier as lt
+from luthier.space import Space
 from luthier.stores import MemoryStore, Store
 from luthier.web.app import create_app
 from luthier.web.connection import Connection
+from luthier.web.remote_study import RemoteStudy
 
 TOKEN = "a-token-for-tests-only"
 
@@ -61,3 +64,17 @@ def app(store: Store) -> Any:
 def reach(app: Any) -> Callable[..., Connection]:
     """Makes connections to the application in this process."""
     return lambda transport=None: Connection("http://127.0.0.1:8000", TOKEN, 1.0, transport or InProcess(app))
+
+
+@pytest.fixture
+def create(reach: Callable[..., Connection]) -> Callable[..., RemoteStudy]:
+    """Makes studies of the application in this process."""
+    two = Space({"x": lt.Float(-1, 1), "k": lt.Int(1, 4)})
+
+    def make(space: Space | None = two, again: Space | None = None, **more: Any) -> RemoteStudy:
+        connection = reach()
+        body = {"name": "s", "sampler": "random", "seed": 1, "space": None if space is None else space.to_json()}
+        connection.call("POST", "/v1/studies", body | more)
+        return RemoteStudy(connection, "s", again)
+
+    return make
