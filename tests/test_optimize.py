@@ -306,7 +306,8 @@ def outcome(value, trial):
 
 def lines_of(study, press=None):
     """Optimize; press Ctrl-C before that line of the optimizer, engine and executor. Returns how many there were."""
-    watched, count = ("optimize.py", "engine.py", "inline.py", "protocol.py", "ctrl_c.py", "state_store.py"), 0
+    watched = ("run.py", "optimize.py", "engine.py", "inline.py", "protocol.py", "ctrl_c.py", "state_store.py")
+    count = 0
 
     def trace(frame, event, arg):
         nonlocal count

@@ -1,41 +1,33 @@
-"""Optimization: one run of `Study.optimize`: how many trials, until when, and what becomes of each."""
+"""Optimization: one run of `Study.optimize`, over an engine in this process."""
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from .abandoned import Abandoned
 from .engine import Engine
-from .errors import ConflictingTell, LeaseLost, LuthierError, SearchSpaceExhausted, StorageError
-from .executors import Executor, Outcome
-from .executors.ctrl_c import CtrlC, explain_ctrl_c
+from .errors import ConflictingTell, LeaseLost, SearchSpaceExhausted
+from .executors import Outcome
 from .live import Session, Trial
-from .log import TrialLog, add_trial_note
-from .progress import Progress, progress_bar
+from .run import Limits, Run
 from .stores import Result
 from .trial import TrialRecord, TrialState
 
 _SHORT_SECONDS = 1.0  # of a trial, from which on its result is told at once: a commit is nothing beside it
 
 
-class Optimization:
-    """The source of trials for an executor. Safe for threads.
+class Optimization(Run):
+    """The trials of an engine. Safe for threads.
 
     Args:
         engine: the study at work.
         abandoned: its trials whose owner is gone.
         result: what to tell of what came out of a trial, and what there is to raise.
-        stop: set to start no more trials.
-        n_trials, total_trials, timeout, catch, max_retries: as in `Study.optimize`.
-        callbacks: called with each finished trial.
-        show_progress_bar: draw one.
+        limits: when it ends, and what becomes of its trials.
     """
 
     def __init__(
@@ -44,83 +36,36 @@ class Optimization:
         abandoned: Abandoned,
         *,
         result: Callable[[Trial, Outcome], tuple[Result, Exception | None]],
-        stop: threading.Event,
-        n_trials: int | None,
-        total_trials: int | None,
-        timeout: float | None,
-        catch: tuple[type[Exception], ...],
-        callbacks: Sequence[Callable[[TrialRecord], None]],
-        max_retries: int,
-        show_progress_bar: bool,
+        **limits: Unpack[Limits],
     ) -> None:
+        super().__init__(**limits)
         self._engine = engine
         self._abandoned = abandoned
         self._result = result
-        self._stop = stop
-        self._n_trials = n_trials
-        self._total = total_trials
-        self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._catch = catch
-        self._callbacks = callbacks
-        self._max_retries = max_retries
-        self._show = show_progress_bar
-        self._started = 0
-        self._dropped = 0
         self._lock = threading.RLock()
-        self._running: dict[str, Trial] = {}  # by token: what this run asked for and has not ended
-        self._ctrl_c = CtrlC()
-        self._progress: Progress | None = None
-        self._log = TrialLog(bar=show_progress_bar)
-        self._queued: list[int] = []  # numbers of the trials that the end of the run interrupted
 
     @property
     def session(self) -> Session:
         """What running trials talk to."""
         return self._engine
 
-    def run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
-        """Run trials until there are enough; whatever ends the run, no trial of it is left running.
+    def _begin(self) -> None:
+        self._abandoned.give_back_dead()
 
-        Raises:
-            LuthierError: this process was started by an objective, and is importing its script.
-            KeyboardInterrupt: on Ctrl-C, with a note that says how the study stands.
-        """
-        _check_not_importing()
-        try:
-            self._run(objective, executor)
-        except KeyboardInterrupt as error:
-            history = self._engine.history
-            done = int((history.states >= TrialState.COMPLETE).sum())
-            raise explain_ctrl_c(error, done, self._queued, self._engine.store.shared) from None
+    def _counts(self) -> Sequence[int]:
+        counts: list[int] = np.bincount(self._engine.history.states, minlength=len(TrialState)).tolist()
+        return counts
 
-    def _run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
-        with self._ctrl_c:
-            self._abandoned.give_back_dead()
-            bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
-            with bar as self._progress:
-                self._show_progress()
-                try:
-                    self._ctrl_c.let_go()
-                    executor.run(objective, self)
-                finally:
-                    self._ctrl_c.hold()
-                    for trial in list(self._running.values()):  # Ctrl-C came between an ask and the executor
-                        self.interrupted(trial)
+    def _standing(self) -> tuple[int, bool]:
+        return sum(self._counts()[TrialState.COMPLETE :]), self._engine.store.shared
 
-    def _goal(self) -> int | None:
-        if self._total is not None or self._n_trials is None:
-            return self._total
-        return self._n_trials + int((self._engine.history.states >= TrialState.COMPLETE).sum())
+    def _give_back(self, trial: Trial) -> bool:
+        return self._engine.give_back(trial.number, trial.token)
 
     def _enough(self) -> bool:
-        if self._stop.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
-            return True
-        if self._n_trials is not None:
-            return self._started >= self._n_trials
         if self._total is not None:
             self._engine.sync()
-            return int((self._engine.history.states != TrialState.WAITING).sum()) >= self._total
-        return False
+        return super()._enough()
 
     def next(self) -> Trial | None:
         """A trial to run; None when there are enough, or nothing is left to try."""
@@ -131,15 +76,8 @@ class Optimization:
             try:
                 return self._count(self._engine.ask())
             except SearchSpaceExhausted:
-                if not self._running:  # else what runs may show more of the space, or come back unfinished
-                    self._stop.set()
+                self._exhausted()
                 return None
-
-    def _count(self, trial: Trial) -> Trial:
-        self._running[trial.token] = trial
-        self._started += 1
-        self._show_progress()
-        return trial
 
     def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """As `done`, then `next`; in one transaction where trials are short, so that its price shows.
@@ -166,14 +104,14 @@ class Optimization:
                 told, new = self._engine.tell_and_ask(trial.number, trial.token, result, outcome.params)
             except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
                 return None  # one after the other, they say what is to be done
-            self._running.pop(trial.token, None)
+            self._forget(trial, counts=True)
             self._log.finished(told, self._best)
             return self._count(new)
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study; raise what the objective raised unless it is to be caught.
 
-        A result of a trial that another owner has, or that somebody told otherwise, is dropped: the run goes on.
+        A result of a trial that another owner has, or that was told otherwise, is dropped: the run goes on.
         """
         with self._lock:
             with self._ctrl_c.held():
@@ -183,19 +121,9 @@ class Optimization:
                 if record is not None:
                     self._log.finished(record, self._best, raised=raised)
             if error is not None and raised:
-                there = outcome.error if error.__traceback__ is None else None
-                add_trial_note(error, trial.number, outcome.params, there)
-                raise error
+                self._raise(error, trial, outcome.params, outcome.error)
             if record is not None:
                 self._call_back(record)
-
-    def _call_back(self, record: TrialRecord) -> None:
-        try:
-            for callback in self._callbacks:
-                callback(record)
-        except Exception as error:
-            error.add_note(f"raised by a callback, after trial {record.number}")
-            raise
 
     def _best(self) -> TrialRecord | None:
         history = self._engine.history
@@ -206,65 +134,22 @@ class Optimization:
 
     def _tell(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord | None, Exception | None]:
         """The finished trial, None if it is another's, and what there is to raise about it."""
-        record = None
         result, error = self._result(trial, outcome)
         try:
             record = self._engine.tell(trial.number, trial.token, result, outcome.params)
         except (LeaseLost, ConflictingTell) as lost:
-            self._drop(lost)
-            error = None
-        self._running.pop(trial.token, None)
+            self._drop(trial, lost)
+            return None, None
+        self._forget(trial, counts=True)
         return record, error
-
-    def _drop(self, lost: LeaseLost | ConflictingTell) -> None:
-        """The trial is another's, or somebody told it otherwise: it does not count as started here."""
-        self._started -= 1
-        self._dropped += 1
-        _warn("%s (result dropped; %d so far in this run)", lost, self._dropped)
 
     def lost(self, trial: Trial, reason: str) -> None:
         """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
         with self._lock, self._ctrl_c.held():
             too_often = self._engine.record(trial.number).retries >= self._max_retries
             error = f"{reason} ({self._max_retries + 1} times)"
-            if not (too_often and self._engine.give_up(trial.number, trial.token, error)):
-                self._started -= 1
+            given_up = too_often and self._engine.give_up(trial.number, trial.token, error)
+            if not given_up:
                 self._engine.give_back(trial.number, trial.token)
-            self._running.pop(trial.token, None)
+            self._forget(trial, counts=given_up)
             self._show_progress()
-
-    def interrupted(self, trial: Trial) -> None:
-        """Queue the trial again: the run ends."""
-        with self._ctrl_c.held():
-            self._running.pop(trial.token, None)
-            try:
-                self._engine.give_back(trial.number, trial.token)
-                self._queued.append(trial.number)
-            except StorageError as error:  # it must keep neither the other trials from it nor the cause from the user
-                _warn(
-                    "trial %d could not be queued again; the next run does it once its lease has run out: %s",
-                    trial.number,
-                    error,
-                )
-
-    def _show_progress(self) -> None:
-        if self._progress is None:
-            return
-        best = self._best()
-        counts = np.bincount(self._engine.history.states, minlength=len(TrialState))
-        self._progress.show(counts.tolist(), None if best is None else best.value)
-
-
-def _check_not_importing() -> None:
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and getattr(process.current_process(), "_inheriting", False):
-        raise LuthierError(
-            "optimize was called while a process that an objective started imports this script, which would run it "
-            'again from its beginning: put the call under `if __name__ == "__main__":`'
-        )
-
-
-def _warn(text: str, *args: object) -> None:
-    import logging  # costs as much as a third of this package, and is hardly ever needed
-
-    logging.getLogger("luthier").warning(text, *args)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +13,13 @@ from typing import Any
 import pytest
 
 import luthier as lt
-from luthier.errors import LeaseLost, ObjectiveError
+from luthier.errors import LeaseLost, LuthierError, ObjectiveError, StorageError
 from luthier.executors import InlineExecutor, Outcome
 from luthier.space import Space
 from luthier.stores import Store
 from luthier.trial import TrialRecord, TrialState
 from luthier.web.remote_run import RemoteRun
-from luthier.web.remote_study import RemoteStudy
+from luthier.web.remote_study import RemoteStudy, _Asked
 
 
 def test_callbacks_timeout_and_total(create: Callable[..., RemoteStudy]) -> None:
@@ -135,6 +138,12 @@ def test_a_run_drops_what_it_lost_and_goes_on(
     assert [(t.value, t.retries) for t in study.trials] == [(0.0, 1), (1.0, 0)]
 
 
+def run_of(study: Any, **more: Any) -> RemoteRun:
+    limits: dict[str, Any] = {"n_trials": None, "total_trials": None, "timeout": None, "catch": (), "callbacks": ()}
+    limits |= {"stop": threading.Event(), "max_retries": 3, "show_progress_bar": False}
+    return RemoteRun(study, **(limits | more))
+
+
 def test_a_trial_that_was_taken_away_does_not_count() -> None:
     class Study:
         asked = 0
@@ -143,22 +152,118 @@ def test_a_trial_that_was_taken_away_does_not_count() -> None:
             self.asked += 1
             return lt.Trial(0, f"token-{self.asked}", None, {}, {}, Space({}))  # type: ignore[arg-type]
 
-        def finish(self, trial: lt.Trial, outcome: Outcome) -> TrialRecord:
+        def finish(self, trial: lt.Trial, outcome: Outcome) -> tuple[TrialRecord, None]:
             if trial.token == "token-1":
                 raise LeaseLost("too late")
-            return TrialRecord(0, TrialState.COMPLETE)
+            return TrialRecord(0, TrialState.COMPLETE), None
 
-    options: dict[str, Any] = {"total_trials": None, "timeout": None, "catch": (), "callbacks": ()}
-    run = RemoteRun(
-        Study(),  # type: ignore[arg-type]
-        stop=threading.Event(),
-        n_trials=1,
-        max_retries=3,
-        show_progress_bar=False,
-        **options,
-    )
+        def best(self) -> None:
+            return None
+
+    run = run_of(Study(), n_trials=1)
     for _ in range(2):
         trial = run.next()
         assert trial is not None
         run.done(trial, Outcome(TrialState.COMPLETE, 0.0, {}))
     assert run.next() is None
+
+
+def test_a_grid_goes_on_with_a_trial_whose_worker_died_after_the_last_was_given_out(
+    create: Callable[..., RemoteStudy],
+) -> None:
+    study = create(None, sampler="grid")
+    run = run_of(_Asked(study))
+    first, second = run.next(), run.next()
+    assert first is not None and second is not None
+    assert {trial.suggest_int("n", 1, 2) for trial in (first, second)} == {1, 2}
+    assert run.next() is None, "all points are given out"
+    run.lost(first, "it died")
+    again = run.next()
+    assert again is not None and again.number == first.number
+    for trial in (second, again):
+        run.done(trial, Outcome(TrialState.COMPLETE, 0.5, trial.stored_params))
+    assert run.next() is None
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 2
+    study.close()
+
+
+def test_the_log_names_the_best_so_far(create: Callable[..., RemoteStudy], caplog: pytest.LogCaptureFixture) -> None:
+    study = create()
+    with caplog.at_level(logging.INFO, "luthier"):
+        study.optimize(lambda t: 0.5 + t.number, 2)
+    first, second = (line.getMessage() for line in caplog.records if line.name == "luthier")
+    assert "the best so far" in first and "best 0.5 (trial 0)" in second
+
+
+def test_catch_hides_no_error_of_the_service_and_others_say_whose_they_are(create: Callable[..., RemoteStudy]) -> None:
+    class Refuses(_Asked):
+        def finish(self, trial: lt.Trial, outcome: Outcome) -> Any:
+            raise StorageError("the service does not answer")
+
+    study = create()
+    run = run_of(Refuses(study), n_trials=2, catch=(Exception,))
+    with pytest.raises(StorageError, match="does not answer"):
+        run.run(lambda t: 1.0, InlineExecutor())
+    assert [t.state for t in study.trials] == [TrialState.WAITING], "it is queued again"
+    with pytest.raises(ObjectiveError) as caught:
+        study.optimize(lambda t: None, 1)
+    assert "raised by the objective in trial 0" in "".join(caught.value.__notes__)
+
+    def breaks(study: RemoteStudy, record: TrialRecord) -> None:
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError) as broken:
+        study.optimize(lambda t: 1.0, 1, callbacks=[breaks])
+    assert broken.value.__notes__ == ["raised by a callback, after trial 1"]
+
+
+def test_it_does_not_run_in_a_process_that_an_objective_started(
+    create: Callable[..., RemoteStudy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    study = create()
+    with pytest.raises(LuthierError, match="__main__"):
+        study.optimize(lambda t: 1.0, 1)
+    assert study.trials == []
+
+
+def lines_of(study: RemoteStudy, press: int | None = None) -> int:
+    """Optimize; press Ctrl-C before that line of the run and its executor. Returns how many there were."""
+    watched, count = ("run.py", "remote_run.py", "remote_study.py", "inline.py", "protocol.py", "ctrl_c.py"), 0
+
+    def trace(frame: Any, event: str, arg: Any) -> Any:
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(watched) or "asyncio" in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            count += 1
+            if count == press:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        study.optimize(lambda t: t.params["x"], total_trials=2)
+    finally:
+        sys.settrace(None)
+    return count
+
+
+def test_ctrl_c_at_any_line_leaves_no_trial_running(create: Callable[..., RemoteStudy], store: Store) -> None:
+    before, pressed = signal.getsignal(signal.SIGINT), 0
+    study = create()
+    lines = lines_of(study)
+    assert lines > 100
+    for press in range(1, lines + 1, 5):
+        study.close()
+        store.delete_study("s")
+        study = create()
+        try:
+            lines_of(study, press)
+        except KeyboardInterrupt as error:
+            pressed += 1
+            assert "Finished trials are kept" in "".join(getattr(error, "__notes__", ["Finished trials are kept"]))
+        assert TrialState.RUNNING not in {t.state for t in study.trials}, f"Ctrl-C at line {press} of {lines}"
+        assert signal.getsignal(signal.SIGINT) is before
+    assert pressed > lines / 10
+    study.close()

@@ -392,18 +392,18 @@ class _Asked:
     def session(self) -> Session:
         return RemoteSession(self._study._call)
 
-    def finish(self, trial: Trial, outcome: Outcome) -> TrialRecord:
+    def finish(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord, Exception | None]:
         state = None if outcome.state is TrialState.COMPLETE else outcome.state
         tell = partial(self._study._tell, trial.number, trial.token, params=outcome.params)
         try:
-            return tell(outcome.values, state, outcome.constraints, outcome.error)
+            return tell(outcome.values, state, outcome.constraints, outcome.error), outcome.exception
         except ObjectiveError as error:
-            tell(None, TrialState.FAIL, outcome.constraints, str(error))
-            raise
+            return tell(None, TrialState.FAIL, outcome.constraints, str(error)), error
 
-    def give_back(self, trial: Trial) -> None:
+    def give_back(self, trial: Trial) -> bool:
         self._study._forget(trial.number, trial.token)
-        self._study._call("POST", f"/v1/trials/{trial.number}/give-back", {"token": trial.token})
+        found = self._study._call("POST", f"/v1/trials/{trial.number}/give-back", {"token": trial.token})
+        return bool(found["queued"])
 
     def give_up(self, trial: Trial, error: str) -> None:
         self._study._tell(trial.number, trial.token, None, TrialState.FAIL, (), error, None)
@@ -415,9 +415,9 @@ class _Asked:
         counts = self._study._call("GET", "/v1/study")["trials"]
         return [counts[state.name] for state in TrialState]
 
-    def best(self) -> float | None:
+    def best(self) -> TrialRecord | None:
         best = self._study.best_trials if len(self._study.directions) == 1 else []
-        return best[0].value if best else None
+        return best[0] if best else None
 
 
 def _call_back(callback: Callback, study: RemoteStudy, record: TrialRecord) -> None:
