@@ -33,9 +33,12 @@ def lacks() -> Callable[[str], NoReturn]:
     return _lacks
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(lacks: Callable[[str], NoReturn]) -> Iterator[object]:
-    """A real browser, for pages that must work without a server and a network."""
+    """A real browser, for pages that must work without a server and a network.
+
+    It keeps an event loop running in this thread, beside which others cannot run theirs: so it ends with its module.
+    """
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         lacks(f"no browser on this machine: install one of {', '.join(BROWSERS)}")

@@ -39,6 +39,13 @@ def test_import_pulls_in_nothing_heavy():
     assert not loaded & set(HEAVY)
 
 
+def test_import_leaves_for_later_what_takes_long():
+    """The models, and parts of the standard library: half of what `import luthier` would take beside NumPy."""
+    late = ["luthier.samplers.gp", "luthier.samplers.tpe", "luthier.stores.sql", "luthier.analysis", "html", "logging"]
+    code = f"import numpy, sys; known = set(sys.modules); import luthier; print(set({late}) & set(sys.modules) - known)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
 def test_a_study_in_memory_needs_nothing_heavy():
     loaded = modules_after(
         "import luthier as lt; from luthier.samplers import RandomSampler\n"

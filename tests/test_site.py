@@ -16,8 +16,10 @@ public = runpy.run_path(str(ROOT / "docs" / "site" / "public.py"))["public"]
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert config.count("paths: [src]") == 1
-    (folder / "mkdocs.yml").write_text(config.replace("[src]", f"[{ROOT / 'src'}]"), encoding="utf-8")
+    for path in ("src", "docs/site/examples.py"):
+        assert config.count(f"[{path}]") == 1
+        config = config.replace(f"[{path}]", f"[{ROOT / path}]")
+    (folder / "mkdocs.yml").write_text(config, encoding="utf-8")
     for command in (
         [sys.executable, str(ROOT / "docs" / "site" / "make.py"), "build/docs"],
         [sys.executable, "-m", "zensical", "build", "--strict"],
@@ -36,6 +38,12 @@ def test_whatever_is_public_is_described_once(site):
     things = {f"{thing.__module__}.{thing.__qualname__}" for thing in public().values()}
     assert things <= set(ids)
     assert len(ids) == len(set(ids))
+
+
+def test_examples_are_shown_as_code(site):
+    for path in (site / "api").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("&gt;&gt;&gt; ") == text.count('<span class="gp">&gt;&gt;&gt; </span>') > 0, path
 
 
 def test_every_page_of_the_reference_is_in_the_navigation(site):

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from examples import fenced
 from public import public
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def reference() -> dict[str, str]:
         return f"{name.rpartition('.')[0]}.md"
 
     for module, things in modules.items():
-        text = [f"# {module}\n\n{inspect.getdoc(sys.modules[module])}\n"]
+        text = [f"# {module}\n\n{fenced(inspect.getdoc(sys.modules[module]) or '')}\n"]
         known = [(short, f"{thing.__module__}.{thing.__qualname__}", first.get(thing)) for short, thing in things]
         text += [f"- `{short}`: see [{name}]({page(name)}#{path})" for short, path, name in known if name]
         for short, thing in sorted(things, key=lambda pair: pair[0].lower()):

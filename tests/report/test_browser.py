@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def report(browser, study, everything, tmp_path_factory):
     """The page, with what it logged and what it asked for."""
     from luthier.report import write_report
