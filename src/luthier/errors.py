@@ -1,8 +1,9 @@
 """Every error that Luthier raises on purpose; each message says what was wrong, where, and what to do."""
 
-from pathlib import Path
+import os
 
-_CLONE = Path(__file__).parents[2]  # where pyproject.toml lies, if this is a clone of the repository
+_CLONE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - pathlib is slow to import
+"""Where pyproject.toml lies, if this is a clone of the repository."""
 
 
 class LuthierError(Exception):
@@ -118,7 +119,7 @@ def _install(extra: str) -> str:
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
-    if (_CLONE / "pyproject.toml").is_file():
+    if os.path.isfile(os.path.join(_CLONE, "pyproject.toml")):  # noqa: PTH113, PTH118
         return f'pip install -e "{_CLONE}[{extra}]"'
     try:
         text = distribution("luthier").read_text("direct_url.json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 _LONGEST = 80
 
@@ -16,6 +15,8 @@ def short(value: object) -> str:
 
 def table(caption: str, header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """An HTML table; every cell is shortened and escaped."""
+    from html import escape  # whose table of entities takes a millisecond to load
+
     head = "".join(f"<th>{escape(short(x))}</th>" for x in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(short(x))}</td>" for x in row) + "</tr>" for row in rows)
     top = f"<thead><tr>{head}</tr></thead>" if head else ""

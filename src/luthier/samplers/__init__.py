@@ -1,11 +1,31 @@
-"""Samplers: each proposes configurations; `protocol.py` says what one is."""
+"""Samplers: each proposes configurations; `protocol.py` says what one is.
 
-from .auto import AutoSampler as AutoSampler
-from .gp import GPSampler as GPSampler
-from .gp import expected_order as expected_order
-from .grid import GridSampler as GridSampler
+A sampler is imported when it is first used: together they take as long as a quarter of NumPy.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..first_use import on_first_use
 from .protocol import Sampler as Sampler
 from .protocol import SuggestsOne as SuggestsOne
-from .qmc import QMCSampler as QMCSampler
-from .random import RandomSampler as RandomSampler
-from .tpe import TPESampler as TPESampler
+
+if TYPE_CHECKING:
+    from .auto import AutoSampler as AutoSampler
+    from .gp import GPSampler as GPSampler
+    from .gp import expected_order as expected_order
+    from .grid import GridSampler as GridSampler
+    from .qmc import QMCSampler as QMCSampler
+    from .random import RandomSampler as RandomSampler
+    from .tpe import TPESampler as TPESampler
+
+_MODULES = {
+    "AutoSampler": "auto",
+    "GPSampler": "gp",
+    "GridSampler": "grid",
+    "QMCSampler": "qmc",
+    "RandomSampler": "random",
+    "TPESampler": "tpe",
+    "expected_order": "gp",
+}
+__all__ = ["Sampler", "SuggestsOne", *_MODULES]
+__getattr__, __dir__ = on_first_use(__name__, _MODULES, others=("Sampler", "SuggestsOne"))

@@ -6,10 +6,12 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which is slow to import
 
 
 def check_path(path: Path, example: str) -> None:

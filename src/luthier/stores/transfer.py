@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import LuthierError, SchemaTooNew, StorageError, StudyExists
 from ..trial import TrialRecord, TrialState
 from .codec import from_json, to_json
 from .files import written_whole
 from .protocol import Store, StudyRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which is slow to import
 
 FORMAT = 1
 Whole: TypeAlias = tuple[StudyRecord, list[TrialRecord]]

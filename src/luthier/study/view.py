@@ -12,7 +12,6 @@ import numpy as np
 from ..history import History
 from ..notebook import table
 from ..pareto import non_dominated
-from ..samplers import expected_order
 from ..space import Space
 from ..trial import TrialRecord
 from ..types import Direction
@@ -97,6 +96,8 @@ class StudyView(ABC):
         Raises:
             ValueError: there is none yet, or the study has several objectives.
         """
+        from ..samplers import expected_order
+
         history = self._with_a_result()
         return history.records[int(expected_order(history)[0])]
 

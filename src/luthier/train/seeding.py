@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """PyTorch's global generators (of the CPU, and of `device`) run from `seed` inside, and as before outside.
+    """Let PyTorch's global generators (of the CPU, and of `device`) run from `seed` inside, and as before outside.
 
     >>> import torch
     >>> from luthier.train import seeded

@@ -97,7 +97,7 @@ class Augmentation:
 
 
 def augmentation_space(*names: str) -> dict[str, Domain]:
-    """Tunable ranges of some settings of `Augmentation`, or of all; the default of each is not to change an image.
+    """Return tunable ranges of some settings of `Augmentation`, or of all; by default, none changes an image.
 
     >>> from luthier.tasks.image import augmentation_space
     >>> list(augmentation_space("rotation", "shift"))

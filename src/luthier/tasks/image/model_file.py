@@ -172,7 +172,7 @@ def save_model(
 
 
 def load_model(folder: str | Path) -> Predictor:
-    """The model that `save_model` wrote, on the CPU, ready to predict. Nothing in the files is executed.
+    """Return the model that `save_model` wrote, on the CPU, ready to predict. Nothing in the files is executed.
 
     >>> from luthier.tasks.image import ImageTask, load_model, save_model
     >>> task = ImageTask("digits", epochs=1, limit=200)

@@ -87,7 +87,7 @@ def max_blocks(shape: tuple[int, int, int]) -> int:
 
 
 def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) -> nn.Module:
-    """A network from images (b, c, h, w) to logits (b, classes).
+    """Return a network from images (b, c, h, w) to logits (b, classes).
 
     >>> import torch
     >>> from luthier.tasks.image import CnnSettings, build_cnn
@@ -136,7 +136,7 @@ def build_cnn(shape: tuple[int, int, int], classes: int, settings: CnnSettings) 
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers a model learns.
+    """Return how many numbers a model learns.
 
     >>> import torch
     >>> from luthier.tasks.image import count_parameters
@@ -147,7 +147,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def network_space(shape: tuple[int, int, int]) -> dict[str, Domain]:
-    """What to search of `CnnSettings` for images of shape (c, h, w); the defaults are a plain small network.
+    """Return what to search of `CnnSettings` for images of shape (c, h, w); the defaults are a plain small network.
 
     >>> from luthier.tasks.image import network_space
     >>> network_space((1, 8, 8))["blocks"].high

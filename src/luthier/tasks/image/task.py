@@ -315,7 +315,7 @@ def _forget(checkpoint: Path | None) -> None:
 def default_space(
     shape: tuple[int, int, int], augment: Literal["auto"] | bool = "auto", examples: int = 10_000
 ) -> Space:
-    """Network, training and augmentation for that many training images of shape (c, h, w): about 14 parameters.
+    """Return the space of network, training and augmentation for that many images (c, h, w): about 14 parameters.
 
     >>> from luthier.tasks.image import default_space
     >>> "flip" in default_space((1, 28, 28)), "flip" in default_space((3, 32, 32))

@@ -56,7 +56,7 @@ def load_unlabelled(
     own_white: float | None = None,
     skip_broken: bool = False,
 ) -> tuple[list[str], ModelImages]:
-    """Names and images (n, h, w, c) of an .npz or .npy file, a folder of images or one image file.
+    """Return names and images (n, h, w, c) of an .npz or .npy file, a folder of images or one image file.
 
     >>> import numpy as np
     >>> from luthier.tasks.image import load_unlabelled
