@@ -88,21 +88,23 @@ def _number(x: float) -> str:
 
 
 def _regret_table(results: Results, problems: Sequence[str]) -> str:
+    """Mean regret and mean rank of each peer after each mark, the best final rank first."""
     marks = sorted({*(m for m in MARKS if m <= results.trials), results.trials})
     rng, rows = np.random.default_rng(0), []
-    finals = np.array([[results.regrets[p][q].mean(axis=0)[-1] for p in results.peers] for q in problems])
-    order = ranking(finals)
+    scores = np.array([[results.regrets[p][q].mean(axis=0) for p in results.peers] for q in problems])  # (q, k, T)
+    orders = [ranking(scores[:, :, m - 1]) for m in marks]
     for k, peer in enumerate(results.peers):
         regrets = results.on(peer, problems)
         curve, (low, high) = mean_curve(regrets), bootstrap(regrets, rng)
         cells = [f"{_number(curve[m - 1])} ({_number(low[m - 1])}–{_number(high[m - 1])})" for m in marks]
-        rows.append([peer, *cells, f"{order.ranks[k]:.2f}"])
+        rows.append([peer, *cells, *(f"{order.ranks[k]:.2f}" for order in orders)])
     rows.sort(key=lambda row: float(row[-1]))
-    text = _rows(["peer", *(f"after {m}" for m in marks), "mean rank"], rows)
-    if order.p == order.p:
+    text = _rows(["peer", *(f"after {m}" for m in marks), *(f"mean rank at {m}" for m in marks)], rows)
+    if orders[-1].p == orders[-1].p:
+        values = ", ".join(f"{order.p:.2g}" for order in orders)
         text += (
-            f"\nFriedman p = {order.p:.2g} over {len(problems)} problems; mean ranks that differ by more than "
-            f"{order.critical_difference:.2f} differ at 5 % (Nemenyi).\n"
+            f"\nFriedman p = {values} over {len(problems)} problems; mean ranks that differ by more than "
+            f"{orders[-1].critical_difference:.2f} differ at 5 % (Nemenyi).\n"
         )
     return text
 

@@ -193,6 +193,24 @@ def test_the_ranking_gives_the_critical_difference_of_the_paper():
     assert math.isnan(ranking(scores[:, :2]).p)
 
 
+def test_the_table_ranks_the_peers_at_every_mark():
+    def line(peer, problem, seed, early, late):
+        regret = [early] * 30 + [late] * 20
+        return {"peer": peer, "problem": problem, "seed": seed, "trials": 50, "regret": regret, "seconds": [0.0] * 50}
+
+    problems = ["hpolib/a", "hpolib/b", "hpolib/c"]
+    curves = {"quick": (0.25, 0.25), "slow": (0.5, 0.125), "lazy": (0.9, 0.9)}
+    lines = [line(p, q, s, *c) for p, c in curves.items() for q in problems for s in range(2)]
+    lines.append(line("slow", "hpolib/c", 2, 0.0, 0.5))  # three seeds there, whose mean after 50 trials is 0.25
+    table = markdown(collect(lines, list(curves), problems, 3, 50), list(curves), problems, 3)
+    start = table.index("| peer | after")
+    rows = {cells[1].strip(): cells for cells in (x.split("|") for x in table[start:].split("\n\n")[0].splitlines())}
+    assert [x.strip() for x in rows["peer"][2:-1]] == ["after 25", "after 50", "mean rank at 25", "mean rank at 50"]
+    ranks = {p: [float(x) for x in rows[p][-3:-1]] for p in curves}
+    # after 25 trials quick is first everywhere; after 50 slow is on two problems, and level with it on the third
+    assert ranks == {"quick": [1.0, 1.83], "slow": [2.0, 1.17], "lazy": [3.0, 3.0]}
+
+
 def test_the_check_holds_within_its_tolerance_alone():
     assert Comparison("1", 31, 0.10, 0.11, 0.01001).holds
     assert not Comparison("1", 31, 0.10, 0.12, 0.01).holds
