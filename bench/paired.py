@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
+
 from race.problems import data_folder, load, select
 from race.run import ONE_THREAD
-from scipy import stats
 
 MARKS = (10, 15, 20, 25, 35, 50, 75, 100)
 _SMALL = 0.0003  # added to a regret: below it nothing is worth a trial
