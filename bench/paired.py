@@ -32,8 +32,8 @@ MARKS = (10, 15, 20, 25, 35, 50, 75, 100)
 _SMALL = 0.0003  # added to a regret: below it nothing is worth a trial
 
 
-def trace(problem: str, seed: int, trials: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """One run of the default sampler: the true regret after each mark, of the best value and of the recommended."""
+def trace(problem: str, seed: int, trials: int, settings: Mapping[str, Any], recommend: bool = False) -> dict[str, Any]:
+    """One run of the default sampler: the true regret after each mark, of the best value or of the recommended."""
     import luthier as lt
 
     for name, value in settings.items():
@@ -42,11 +42,11 @@ def trace(problem: str, seed: int, trials: int, settings: Mapping[str, Any]) -> 
         if not hasattr(found, constant):
             raise AttributeError(f"luthier.{module} has no {constant}")
         setattr(found, constant, value)
+    lt.set_verbosity("warning")
     p = load(problem, data_folder())
     study = lt.create_study(space=p.space, seed=seed)
     best, regret = np.inf, 1.0
-    observed: list[float] = []
-    recommended: list[float] = []
+    found: list[float] = []
     for number in range(trials):
         trial = study.ask()
         config = trial.params
@@ -55,9 +55,9 @@ def trace(problem: str, seed: int, trials: int, settings: Mapping[str, Any]) -> 
         if loss < best:
             best, regret = loss, p.regret(config)
         if number + 1 in MARKS:
-            observed.append(round(regret, 9))
-            recommended.append(round(p.regret(study.recommended_trial.params), 9) if best < np.inf else 1.0)
-    return {"problem": problem, "seed": seed, "observed": observed, "recommended": recommended}
+            known = recommend and best < np.inf
+            found.append(round(p.regret(study.recommended_trial.params) if known else regret, 9))
+    return {"problem": problem, "seed": seed, "regret": found}
 
 
 def _run(a: argparse.Namespace, path: Path) -> None:
@@ -71,7 +71,7 @@ def _run(a: argparse.Namespace, path: Path) -> None:
         ProcessPoolExecutor(a.jobs, mp_context=multiprocessing.get_context("spawn")) as pool,
         path.open("a") as file,
     ):
-        for future in as_completed([pool.submit(trace, p, s, a.trials, settings) for p, s in todo]):
+        for future in as_completed([pool.submit(trace, p, s, a.trials, settings, a.recommended) for p, s in todo]):
             file.write(json.dumps(future.result()) + "\n")
             file.flush()
 
@@ -87,9 +87,9 @@ def _row(name: str, log_ratio: np.ndarray, rank: np.ndarray) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def table(variants: Mapping[str, Sequence[Mapping[str, Any]]], kind: str) -> str:
+def table(variants: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """All variants over the runs that each of them has; the marks are those that all of them reached."""
-    runs = [{(x["problem"], x["seed"]): x[kind] for x in lines} for lines in variants.values()]
+    runs = [{(x["problem"], x["seed"]): x["regret"] for x in lines} for lines in variants.values()]
     shared = sorted(set.intersection(*(set(r) for r in runs)))
     marks = min(len(r[key]) for r in runs for key in shared)
     logs = np.log10(np.array([[r[key][:marks] for key in shared] for r in runs]) + _SMALL)  # (k, runs, marks)
@@ -115,13 +115,13 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=400)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--kind", choices=("recommended", "observed"), default="recommended")
+    parser.add_argument("--recommended", action="store_true", help="of the recommended trial, which costs a fit a mark")
     parser.add_argument("--out", type=Path, default=Path("runs/paired"))
     a = parser.parse_args()
     if a.command == "run":
         _run(a, a.out / f"{a.variants[0]}.jsonl")
     else:
-        print(table({name: _read(a.out / f"{name}.jsonl") for name in a.variants}, a.kind))
+        print(table({name: _read(a.out / f"{name}.jsonl") for name in a.variants}))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from .kernel import Embedding
 from .model import Posterior, condition
 from .objectives import MOST_OBJECTIVES, improvement
 from .optimize import Tried, maximize
+from .plateaus import Steps, on_plateau, step
 from .schedule import Fits, active
 from .threads import one_thread
 from .trust import Box, trust_region
@@ -45,7 +46,8 @@ class GPSampler:
     kernel; running trials count as observed at their predicted value; constraints and failures have processes
     of their own. Pruned trials count with their last value, but never as better than the median of complete ones.
     Where several trials have the very same best value, they lie on a plateau: then more than a small improvement is
-    looked for, which leads elsewhere.
+    looked for, which leads elsewhere. A search that has seen nothing better than a plateau spreads out at random, and
+    where close trials have the very same values, nothing is looked for that close to any trial (see `plateaus`).
     For two to four objectives it is the log expected hypervolume improvement; more are scalarised at random
     (ParEGO), anew for every suggestion.
 
@@ -81,6 +83,8 @@ class GPSampler:
             return untried(space, history, space.sample(rng, n), rng)
         embedding = Embedding(space)
         acquisition, incumbents, box = self._acquisition(space, embedding, seen, rng)
+        if acquisition is None:
+            return untried(space, history, space.sample(rng, n), rng)
         tried = Tried(space, history.X[history.states > TrialState.WAITING])
         pending = history.X[history.is_running][-_PENDING:]
         if len(pending):
@@ -96,8 +100,11 @@ class GPSampler:
 
     def _acquisition(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
-    ) -> tuple[Criterion, Floats, Box | None]:
-        """What to maximise, the best rows known, the best first, and where to look."""
+    ) -> tuple[Criterion | None, Floats, Box | None]:
+        """What to maximise, the best rows known, the best first, and where to look.
+
+        Nothing is to be maximised where the search has seen no more than a plateau: any place is as good as another.
+        """
         constraints = self._constraints(space, embedding, seen)
         good = seen.succeeded
         if not good.any():
@@ -115,9 +122,16 @@ class GPSampler:
         margin = _PLATEAU * (np.count_nonzero(y[good] == y[good].min()) - 1)
         objectives = [(p, float(m.min()) - margin) for p, m in zip(posteriors, means, strict=True)]
         incumbents = seen.X[chosen][order]
-        several = seen.losses.shape[1] > 1
-        box = None if several else trust_region(space, embedding, posteriors[0], seen, incumbents[0])
-        return Acquisition(objectives, constraints), incumbents, box
+        acquisition = Acquisition(objectives, constraints)
+        if seen.losses.shape[1] > 1:
+            return acquisition, incumbents, None
+        Z, losses = posteriors[0].Z[good], seen.losses[chosen, 0][good]
+        mostly_numbers = 2 * len(embedding.numeric) > embedding.groups  # categories lie equally far from each other
+        if mostly_numbers and on_plateau(Z, losses):
+            return None, incumbents, None
+        width = step(Z, losses)
+        box = trust_region(space, embedding, posteriors[0], seen, incumbents[0])
+        return Steps(acquisition, posteriors[0], width) if width else acquisition, incumbents, box
 
     def _objective(
         self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
