@@ -144,7 +144,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_workers_end_all_the_same(monkeyp
         study.optimize(objective, n_trials=1, executor=ProcessExecutor(1))
     going_on.set()
     wait_until_gone(int((tmp_path / "pid").read_text()))
-    while any(t.name.startswith("luthier") for t in threading.enumerate()):
+    while any(t.name == "luthier-worker" for t in threading.enumerate()):  # other tests may have left other threads
         threading.Event().wait(0.01)
     assert not any(t.state is TrialState.RUNNING for t in study.trials)
 
