@@ -114,7 +114,7 @@ def test_an_expired_trial_beyond_max_retries_fails(tmp_path):
     die_elsewhere(study.storage, times=3)
     study.optimize(square, n_trials=1, max_retries=2)
     assert [t.state for t in study.trials] == [FAIL, COMPLETE]
-    assert "another-machine/7/1 fell silent (3 times)" in study.trials[0].error
+    assert "another-machine/7/1 stopped responding (3 times)" in study.trials[0].error
     study.close()
 
 

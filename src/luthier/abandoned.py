@@ -50,7 +50,9 @@ class Abandoned:
                     continue  # late, but here
                 if record.retries >= max_retries:
                     times = f"{record.retries + 1} times"
-                    engine.give_up(record.number, record.token, f"its owner {record.owner} fell silent ({times})")
+                    engine.give_up(
+                        record.number, record.token, f"its owner {record.owner} stopped responding ({times})"
+                    )
                 else:
                     engine.give_back(record.number, record.token)
 

@@ -366,7 +366,7 @@ class Engine:
         if record.token != token:
             raise LeaseLost(
                 f"trial {number} was taken from its worker, whose lease had run out, and is {record.state.name} now: "
-                "drop what you have of it and ask for another trial"
+                "discard its result and ask for another trial"
             )
         return record
 
@@ -374,7 +374,9 @@ class Engine:
         """The attempt of that token, if it is the trial's last and runs here."""
         record = self._attempt(number, token)
         if not self.held.runs(record):
-            raise TrialNotRunning(f"trial {number} is {record.state.name} and not run by this process: ask for one")
+            raise TrialNotRunning(
+                f"trial {number} is {record.state.name} and is not running in this process: ask for a trial first"
+            )
         return record
 
     # -- tell

@@ -83,7 +83,7 @@ class StorageBusy(StorageError):
 
 
 class SchemaTooNew(StorageError):
-    """The storage was written by a newer Luthier than this one."""
+    """The storage was written by a newer version of Luthier."""
 
 
 class DataError(LuthierError, ValueError):

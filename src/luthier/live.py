@@ -18,7 +18,7 @@ from .types import Configuration, Label
 _NOTHING: Any = object()
 _SCALARS = frozenset({bool, int, float, str, type(None)})
 _MAX_STEP = 2**63
-_TOO_LARGE = "no float is as large; return NaN, or raise, if the trial failed, or a number up to 1e308"
+_TOO_LARGE = "no float is that large; return NaN, or raise, if the trial failed, or a number up to 1e308"
 
 
 class Session(Protocol):
@@ -219,7 +219,7 @@ class Trial:
 
         Args:
             value: in the direction of the study; NaN counts as the worst there is.
-            step: a whole number that grows from report to report. The same step said again is ignored, as a
+            step: a whole number that increases from report to report. The same step said again is ignored, as a
                 training that resumed from a checkpoint does.
 
         Raises:

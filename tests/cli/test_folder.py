@@ -26,14 +26,14 @@ def test_what_is_not_a_run_is_never_deleted(tmp_path):
     assert (tmp_path / "thesis" / "thesis.tex").exists()
     with pytest.raises(LuthierError, match=r"has no run\.json"):
         RunFolder.open(tmp_path / "thesis")
-    with pytest.raises(LuthierError, match="cannot be made"):
+    with pytest.raises(LuthierError, match="cannot be created"):
         RunFolder.create(tmp_path / "thesis" / "thesis.tex" / "run", {}, fresh=False)
 
 
 def test_newer_and_damaged_runs_are_refused(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {}, fresh=False)
     (tmp_path / "run" / "run.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(LuthierError, match="has format 99, this Luthier reads up to 1: upgrade"):
+    with pytest.raises(LuthierError, match="has format 99, this version of Luthier reads up to 1: upgrade"):
         RunFolder.open(tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text("{")
     with pytest.raises(LuthierError, match="cannot be read"):

@@ -121,7 +121,7 @@ def test_second_backup_has_a_name_of_its_own(path: Path) -> None:
 def test_what_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.journal"
     path.write_bytes(content)
-    with pytest.raises(StorageError, match="no whole record"):
+    with pytest.raises(StorageError, match="no intact record"):
         repair(path)
     assert path.read_bytes() == content
     with pytest.raises(StorageError, match="cannot be opened"):

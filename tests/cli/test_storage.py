@@ -97,12 +97,12 @@ def test_check(storage):
     ("damage", "said"),
     [
         ("UPDATE trials SET objective_values = 'null' WHERE number = 1", "trial 1 is COMPLETE without values"),
-        ("UPDATE trials SET finished = NULL WHERE number = 0", "without the time when it finished"),
-        ("UPDATE trials SET state = 9 WHERE number = 2", "a state that does not exist: 9"),
+        ("UPDATE trials SET finished = NULL WHERE number = 0", "without a finish time"),
+        ("UPDATE trials SET state = 9 WHERE number = 2", "an unknown state: 9"),
         ("DELETE FROM trials WHERE number = 1", "counts 3 trials and has 2"),
-        ("UPDATE trials SET number = 8 WHERE number = 2", "a gap: trial 8 stands where 2 should|trial 3 stands"),
+        ("UPDATE trials SET number = 8 WHERE number = 2", "a gap: trial 8 is in the place of trial 2|trial 3 is in"),
         ("UPDATE trials SET state = 1, owner = 'x', lease_ends = 1, objective_values = 'null', finished = NULL "
-         "WHERE number = 2", "nobody runs it"),
+         "WHERE number = 2", "no process is running it"),
         ("DELETE FROM studies WHERE name = 'first'", "3 trials belong to no study"),
     ],
 )  # fmt: skip

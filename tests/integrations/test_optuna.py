@@ -224,9 +224,9 @@ def test_a_database_of_optuna_is_read_by_its_path(url):
 
 def test_what_is_no_source_is_said(tmp_path):
     for wrong in (None, 3, lt.create_study()):
-        with pytest.raises(StorageError, match="neither a study of Optuna"):
+        with pytest.raises(StorageError, match="neither an Optuna study"):
             import_study(wrong)
-    with pytest.raises(StorageError, match="no storage of Optuna at"):
+    with pytest.raises(StorageError, match="no Optuna storage at"):
         import_study(tmp_path / "no.log")
     (tmp_path / "notes.txt").write_text("some notes")
     with pytest.raises(StudyNotFound, match="0 studies"):

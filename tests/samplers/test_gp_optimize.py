@@ -117,7 +117,7 @@ def test_the_number_of_points_is_exact() -> None:
     assert _count(LARGE_SPACES["22 choices of 8"]) == 8**22  # 0 in 64 bits
     assert _count(LARGE_SPACES["64 whole numbers of 32 bits"]) == 2 ** (32 * 64)  # beyond any float
     assert _count(LARGE_SPACES["two points among 80 of one value"]) == 8
-    assert _count(LARGE_SPACES["a continuum among 40 choices"]) == np.inf
+    assert _count(LARGE_SPACES["a float among 40 choices"]) == np.inf
     assert _count(Space({})) == 1
 
 

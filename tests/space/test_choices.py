@@ -57,7 +57,7 @@ def test_values_that_are_none_are_refused(values):
     ("choices", "message"),
     [
         (["(64,)", (64,)], r"'\(64,\)' and \(64,\) would both be stored as '\(64,\)': give labels"),
-        ([(64,), (64,)], "stands there twice"),
+        ([(64,), (64,)], "is listed twice"),
         ([(lambda: 0,)], "no stable name"),
         ([{"a", "b"}], "no stable name"),
         ([10**400], "give it a label"),

@@ -31,7 +31,7 @@ finite = st.floats(-1e6, 1e6)
         (lambda: Int(0, 4, default=2.5), "not a whole number"),
         (lambda: Choice([]), "no choices"),
         (lambda: Choice("adam"), "give a list"),
-        (lambda: Choice(["a", "b", "a"]), "'a' stands there twice"),
+        (lambda: Choice(["a", "b", "a"]), "'a' is listed twice"),
         (lambda: Choice([lambda x: x]), "no stable name"),
         (lambda: Choice([object()]), "no stable name"),
         (lambda: Choice([math.inf, 1.0]), "give it a label"),

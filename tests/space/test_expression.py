@@ -68,7 +68,7 @@ def test_what_is_not_allowed_is_named(text, message):
 
 
 def test_text_below_number_is_said():
-    with pytest.raises(SpaceError, match="cannot be worked out"):
+    with pytest.raises(SpaceError, match="cannot be evaluated"):
         hold("opt < 1", opt="sgd")
 
 

@@ -52,7 +52,7 @@ def test_letters_are_read_as_they_are_written():
         ({"lambda": Int(0, 9)}, "lambda >= 1", "between backquotes"),
         ({"True": Int(0, 9), "x": Int(0, 9)}, "x > True", "write `True` for it"),
         ({"x": Int(0, 9)}, "-" * 500 + "x > 0", "nested more than 60 deep"),
-        ({"x": Choice(["a", "b"]), "y": Float(0, 1, when="x > 3")}, "y >= 0", "cannot be worked out"),
+        ({"x": Choice(["a", "b"]), "y": Float(0, 1, when="x > 3")}, "y >= 0", "cannot be evaluated"),
         ({"x": Int(0, 9)}, "`y` > 3", "names 'y', which is not a parameter"),
     ],
 )

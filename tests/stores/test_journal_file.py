@@ -145,7 +145,7 @@ def test_file_whose_maker_died_in_the_header_becomes_a_store(path: Path, size: i
 @pytest.mark.parametrize("content", [b"notes", b"notes\n" * 50, b"\0" * 500, b"00000001 00000000 {"])
 def test_foreign_file_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StorageError, match=r"study\.journal is not a journal of Luthier"):
+    with pytest.raises(StorageError, match=r"study\.journal is not a Luthier journal"):
         JournalStore(path)
     assert path.read_bytes() == content
 
@@ -192,7 +192,7 @@ def test_file_that_may_only_be_read(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "open", refusing)
     store = JournalStore(path)
     assert store.study(name).name == name
-    with pytest.raises(StorageError, match="may only be read"):
+    with pytest.raises(StorageError, match="is read-only"):
         store.ask(name, "me", "1")
     store.close()
 
@@ -208,7 +208,7 @@ def test_file_that_was_removed_or_cut_is_said(store: JournalStore, path: Path) -
     told_trial(store, name)
     with path.open("r+b") as file:
         file.truncate(len(kept))
-    with pytest.raises(StorageError, match=f"has {len(kept)} now"):
+    with pytest.raises(StorageError, match=f"to {len(kept)} bytes"):
         store.changes(name, 0)
 
 
@@ -218,7 +218,7 @@ def test_locked_file_is_waited_for_until_the_deadline(store: JournalStore, path:
     fd = os.open(path, os.O_RDWR)
     lock_descriptor(fd, Patience(path, 10), path, exclusive=True)
     for call in (lambda: hasty.ask(name, "me", "1"), lambda: hasty.study(name), lambda: JournalStore(path, timeout=0)):
-        with pytest.raises(StorageBusy, match=r"study\.journal stayed locked by others for 0.*timeout="):
+        with pytest.raises(StorageBusy, match=r"study\.journal stayed locked by other programs for 0.*timeout="):
             call()
     os.close(fd)
     assert hasty.ask(name, "me", "1").number == 0
@@ -278,10 +278,13 @@ def test_failed_read_of_the_header_leaves_no_lock(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"op":"merge","study":"study"}', "a record of the kind 'merge' is unknown to this Luthier: upgrade it"),
-        ('{"op":"lease","study":"never made","number":0,"lease_ends":1.0}', "holds a record that makes no sense"),
-        ('{"op":"trial","study":"study","revision":1,"trial":[0]}', "holds a record that makes no sense"),
-        ("[1]", "holds a record that makes no sense"),
+        ('{"op":"merge","study":"study"}', "a record has the unknown kind 'merge': upgrade Luthier"),
+        (
+            '{"op":"lease","study":"never made","number":0,"lease_ends":1.0}',
+            "contains an intact record that is not valid",
+        ),
+        ('{"op":"trial","study":"study","revision":1,"trial":[0]}', "contains an intact record that is not valid"),
+        ("[1]", "contains an intact record that is not valid"),
     ],
 )
 def test_whole_record_that_makes_no_sense_is_said(store: JournalStore, path: Path, text: str, words: str) -> None:
@@ -368,7 +371,7 @@ def test_failed_append_is_undone_and_said(
     trial = store.ask(name, "me", "1")
     before = path.read_bytes()
     fails_once(monkeypatch, call, error, half=half)
-    with pytest.raises(StorageError, match=r"study\.journal cannot be written.*undone: make room") as caught:
+    with pytest.raises(StorageError, match=r"study\.journal cannot be written.*undone: free some space") as caught:
         store.tell(name, 0, trial.token, DONE)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == error
@@ -394,7 +397,7 @@ def test_failed_compaction_leaves_the_file(
     told = told_trial(store, name)
     before = path.read_bytes()
     fails_once(monkeypatch, "fsync", errno.ENOSPC)
-    with pytest.raises(StorageError, match="is as it was"):
+    with pytest.raises(StorageError, match="It is unchanged"):
         store.compact()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -452,7 +455,7 @@ try:
         store.tell("study", trial.number, trial.token, DONE, attrs={"x": "x" * 500})
         acknowledged += 1
 except StorageError as error:
-    assert "make room" in str(error), error
+    assert "free some space" in str(error), error
     assert len(store.changes("study", 0)[1]) >= acknowledged
     print(acknowledged)
 """

@@ -231,7 +231,7 @@ def test_upgrade_that_fails_leaves_the_file_as_it_was(golden: Path, newer: Path)
 
 def test_no_upgrade_without_a_backup(golden: Path, newer: Path) -> None:
     golden.with_name("study.db.backup-1").mkdir()
-    with pytest.raises(StorageError, match=r"cannot be copied to .*study\.db\.backup-1, so it is left as it is"):
+    with pytest.raises(StorageError, match=r"cannot be copied to .*study\.db\.backup-1, so it was left unchanged"):
         SqlStore(golden)
     assert facts(golden)[0] == "1"
 
@@ -241,7 +241,7 @@ def test_schema_that_the_migrations_do_not_know(golden: Path, newer: Path) -> No
     with connection:
         connection.execute("UPDATE luthier_schema_version SET version_num = '0'")
     connection.close()
-    with pytest.raises(StorageError, match=r"cannot be brought to schema 2 and is left as it is.*'0'"):
+    with pytest.raises(StorageError, match=r"cannot be upgraded to schema 2 and was left unchanged.*'0'"):
         SqlStore(golden)
 
 

@@ -140,7 +140,7 @@ def test_path_under_a_file(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_to() -> None:
     message = refused("/proc/study.db")  # where even root cannot write; elsewhere than on Linux there is no such folder
     assert "/proc/study.db" in message
-    assert "may be read and written" in message or "no folder /proc" in message
+    assert "check the permissions" in message or "no folder /proc" in message
 
 
 def test_file_that_may_only_be_read(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_file_that_may_only_be_read(tmp_path: Path) -> None:
     try:
         store = open_store(path)
         assert store.study(name).name == name
-        with pytest.raises(StorageError, match=r"study\.db: it may only be read: allow writing"):
+        with pytest.raises(StorageError, match=r"study\.db: it is read-only: allow writing"):
             store.ask(name, "me", "1")
         store.close()
     finally:
@@ -183,7 +183,7 @@ def test_database_that_was_cut_is_said(tmp_path: Path, part: float) -> None:
     store.close()
     data = path.read_bytes()
     path.write_bytes(data[: int(part * len(data))])
-    assert re.search(r"study\.db: (the file is damaged: put back a copy|it is not a database)", refused(path))
+    assert re.search(r"study\.db: (the file is damaged: restore a copy|it is not a database)", refused(path))
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_schema_that_no_luthier_wrote(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     open_store(path).close()
     set_version(path, "abc")
-    assert "schema is 'abc'" in refused(path)
+    assert "has the schema 'abc'" in refused(path)
 
 
 def test_file_locked_by_others(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_nobody_makes_the_tables_again_before_those_of_another_are_committed(
         store = SqlStore(url)
     finally:
         sa.event.remove(sa.Table, "after_create", note)
-    assert "StorageBusy: others were changing the schema" in said[0] or "pg_advisory_xact_lock" in said[0]
+    assert "StorageBusy: other programs were changing the schema" in said[0] or "pg_advisory_xact_lock" in said[0]
     assert store.studies() == []
     store.close()
 

@@ -128,7 +128,10 @@ def test_database_of_another_program(url: str, direct: sa.Engine) -> None:
 
 def test_newer_schema_and_one_that_no_luthier_wrote(url: str, direct: sa.Engine) -> None:
     SqlStore(url).close()
-    for version, kind, words in (("99", SchemaTooNew, "upgrade Luthier"), ("abc", StorageError, "schema is 'abc'")):
+    for version, kind, words in (
+        ("99", SchemaTooNew, "upgrade Luthier"),
+        ("abc", StorageError, "has the schema 'abc'"),
+    ):
         with direct.begin() as connection:
             connection.execute(sa.text("UPDATE luthier_schema_version SET version_num = :v"), {"v": version})
         assert words in refused(url, kind)
@@ -234,7 +237,7 @@ def test_row_locked_by_others_is_waited_for_until_the_deadline(store: SqlStore, 
     hasty = SqlStore(store.url, timeout=1)
     with direct.begin() as connection:
         connection.exec_driver_sql("SELECT * FROM studies FOR UPDATE")
-        with pytest.raises(StorageBusy, match=r"stayed locked by others for 1 s.*timeout=") as caught:
+        with pytest.raises(StorageBusy, match=r"stayed locked by other programs for 1 s.*timeout=") as caught:
             hasty.ask(name, "me", "1")
         assert isinstance(caught.value.__cause__, sa.exc.OperationalError)
         assert hasty.study(name).name == name  # readers need not wait

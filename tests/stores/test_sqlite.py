@@ -127,7 +127,7 @@ def test_locked_file_is_waited_for_until_the_deadline(store: SqlStore, tmp_path:
     other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     hasty = SqlStore(tmp_path / "study.db", timeout=0.05)
-    with pytest.raises(StorageBusy, match=r"study\.db stayed locked by others for 0\.05 s.*timeout=") as caught:
+    with pytest.raises(StorageBusy, match=r"study\.db stayed locked by other programs for 0\.05 s.*timeout=") as caught:
         hasty.ask(name, "me", "1")
     assert isinstance(caught.value.__cause__, sa.exc.OperationalError)
     assert hasty.study(name).name == name  # readers need not wait
@@ -223,8 +223,8 @@ def test_whole_study_is_read_in_one_query(store: SqlStore) -> None:
 
 
 def test_text_that_is_no_unicode_is_said(store: SqlStore) -> None:
-    with pytest.raises(StorageError, match=r"study\.db takes no text such as 'x\\ud800': surrogates"):
+    with pytest.raises(StorageError, match=r"study\.db cannot store text such as 'x\\ud800': surrogates"):
         new_study(store, "x\ud800")
-    with pytest.raises(StorageError, match="takes no text such as 'me"):
+    with pytest.raises(StorageError, match="cannot store text such as 'me"):
         store.ask(new_study(store), "me\ud800", "1")
     assert trials(store, "study") == []

@@ -123,7 +123,7 @@ def test_a_file_brings_everything_back(tmp_path):
     assert read_export(file) == read_studies(store)
     assert all(json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     assert [p.name for p in tmp_path.iterdir()] == ["studies.jsonl"]
-    with pytest.raises(StorageError, match="there already"):
+    with pytest.raises(StorageError, match="already exists"):
         export_studies(store, file)
     export_studies(store, tmp_path / "one.jsonl", "other")
     assert read_export(tmp_path / "one.jsonl") == read_studies(store, "other")
@@ -160,7 +160,7 @@ def test_lines_are_read_as_they_were_written(groups):
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda lines: [], "ends at line 0"),
+        (lambda lines: [], "cut short at line 0"),
         (lambda lines: lines[:-1], "1 trials are missing"),
         (lambda lines: lines[:2], "8 trials are missing|7 trials are missing"),
         (lambda lines: [*lines, lines[-1]], "line 10|line 11"),
@@ -229,12 +229,12 @@ GOOD = TrialRecord(0, COMPLETE, {}, (1.0,), started=1.0, finished=2.0)
         (replace(GOOD, values=(math.nan,)), "not finite"),
         (replace(GOOD, values=(-math.inf,)), "not finite"),
         (replace(GOOD, state=FAIL), "with values"),
-        (replace(GOOD, finished=None), "finished"),
-        (replace(GOOD, started=None), "started"),
+        (replace(GOOD, finished=None), "without a finish time"),
+        (replace(GOOD, started=None), "without a start time"),
         (replace(GOOD, finished=0.5), "before it started"),
-        (replace(GOOD, state=WAITING, values=None), "has a time"),
+        (replace(GOOD, state=WAITING, values=None), "has a finish time"),
         (TrialRecord(0, WAITING, owner="me"), "owned by me|owned by 'me'"),
-        (TrialRecord(0, RUNNING, owner="me"), "nobody runs it"),
+        (TrialRecord(0, RUNNING, owner="me"), "no process is running it"),
     ],
     ids=str,
 )
@@ -279,5 +279,5 @@ def test_a_damaged_sqlite_file_is_seen(tmp_path):
         data[page : page + 64] = b"\xff" * 64
     path.write_bytes(bytes(data))
     assert damage(path)
-    with pytest.raises(StorageError, match="cannot be made smaller"):
+    with pytest.raises(StorageError, match="cannot be compacted"):
         compact(path)

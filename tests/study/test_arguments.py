@@ -244,7 +244,7 @@ def test_a_generator_of_callbacks_is_called_after_every_trial(study):
             "state='DONE' is unknown: it must be one of WAITING",
         ),
         (lambda s: s.tell(s.ask(), 1.0, state=3), TypeError, "state=3 is not a TrialState"),
-        (lambda s: s.tell(s.ask(), 1.0, state=lt.TrialState.RUNNING), ObjectiveError, "tell a finished state"),
+        (lambda s: s.tell(s.ask(), 1.0, state=lt.TrialState.RUNNING), ObjectiveError, "not a finished state"),
     ],
     ids=range(10),
 )

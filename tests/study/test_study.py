@@ -344,7 +344,7 @@ def test_names(storage):
     again = declared(storage=store, study_name="one", load_if_exists=True)
     assert again.trials == study.trials and again.seed == study.seed
     assert lt.load_study("one", storage=store).space == study.space
-    with pytest.raises(SpaceError, match=r"another space \(see 'x'\)"):
+    with pytest.raises(SpaceError, match=r"a different space \(see 'x'\)"):
         lt.create_study(
             storage=store, study_name="one", load_if_exists=True, space={**SPACE, "x": lt.Float(0, 1)}, seed=0
         )

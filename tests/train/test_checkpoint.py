@@ -85,7 +85,7 @@ def test_pickled_objects_are_refused(tmp_path):
 def test_a_newer_format_is_refused(tmp_path):
     path = tmp_path / "a.pt"
     torch.save({"format": 2, "identity": IDENTITY, "state": {}}, path)
-    with pytest.raises(TrainingError, match="has format 2, this Luthier reads up to 1"):
+    with pytest.raises(TrainingError, match="has format 2, this version of Luthier reads up to 1"):
         load_checkpoint(path, IDENTITY)
 
 

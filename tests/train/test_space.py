@@ -77,7 +77,7 @@ def test_what_can_never_be_active_is_left_out():
 
 
 def test_what_can_never_be_active_cannot_be_asked_for():
-    with pytest.raises(SpaceError, match="'momentum' is never active: its parent can be none of"):
+    with pytest.raises(SpaceError, match="'momentum' is never active: its parent can take none of"):
         training_space("momentum", optimizer=Choice(["adam"]))
 
 

@@ -236,7 +236,7 @@ def replies(*answers: httpx.Response) -> Connection:
 
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_server_of_something_else_is_recognised(status: int) -> None:
-    with pytest.raises(StorageError, match=f"answered {status}.*is the URL right"):
+    with pytest.raises(StorageError, match=rf"the reply \({status}\).*check the URL"):
         replies(httpx.Response(status, text="<html>It works!</html>")).call("GET", "/v1/studies")
 
 

@@ -43,7 +43,7 @@ def test_callbacks_timeout_and_total(create: Callable[..., RemoteStudy]) -> None
         study.optimize(lambda t: 0.0, 1, total_trials=1)
     with pytest.raises(ValueError, match="n_jobs"):
         study.optimize(lambda t: 0.0, 1, trial_timeout=1, executor=InlineExecutor())
-    with pytest.raises(ValueError, match="n_jobs=2 says nothing to an executor"):
+    with pytest.raises(ValueError, match="n_jobs=2 has no effect on an executor"):
         study.optimize(lambda t: 0.0, 1, n_jobs=2, executor=InlineExecutor())
     with pytest.raises(ValueError, match="'ray', 'dask'"):
         study.optimize(lambda t: 0.0, 1, executor="slurm")  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def test_choices_that_are_objects(create: Callable[..., RemoteStudy]) -> None:
     study = create(space, space)
     study.optimize(lambda trial: float(trial.params["f"] in (abs, max)), 2)
     assert study.best_value == 1.0 and study.best_params["f"] in (abs, max)
-    with pytest.raises(SpaceError, match="another space"):
+    with pytest.raises(SpaceError, match="a different space"):
         RemoteStudy(study._calls, "s", SPACE)
 
 

@@ -57,7 +57,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LuthierError(f"{path} cannot be made: {error.strerror or error}; choose another --out") from error
+            raise LuthierError(f"{path} cannot be created: {error.strerror or error}; choose another --out") from error
         folder.save("run", {"format": FORMAT, **settings})
         return folder
 
@@ -66,7 +66,7 @@ class RunFolder:
         """Open an existing run.
 
         Raises:
-            LuthierError: it does not exist, or a newer Luthier made it.
+            LuthierError: it does not exist, or a newer version of Luthier made it.
         """
         folder = RunFolder(path)
         if not folder.exists:
@@ -75,7 +75,7 @@ class RunFolder:
             folder._old_model.rename(folder.model)  # a kill came while one model took the place of another
         found = folder.load("run").get("format")
         if not isinstance(found, int) or found > FORMAT:
-            raise LuthierError(f"{path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
+            raise LuthierError(f"{path} has format {found}, this version of Luthier reads up to {FORMAT}: upgrade it")
         return folder
 
     def remove(self) -> None:

@@ -182,7 +182,9 @@ class Confirmation:
                 data = json.loads(data)
             assert not isinstance(data, str)
             if data["format"] != 1:
-                raise DataError(f"the confirmation has format {data['format']}, this Luthier reads 1: upgrade it")
+                raise DataError(
+                    f"the confirmation has format {data['format']}, this version of Luthier reads 1: upgrade it"
+                )
             candidates = tuple(Candidate.from_json(candidate) for candidate in data["candidates"])
             return Confirmation(data["direction"], tuple(data["seeds"]), candidates)
         except (KeyError, TypeError, json.JSONDecodeError) as error:

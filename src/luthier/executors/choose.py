@@ -18,19 +18,21 @@ def choose_executor(
     """The executor of a run; see `Study.optimize`.
 
     Raises:
-        ValueError: arguments that say nothing to this executor, or that no executor takes.
+        ValueError: arguments that have no effect on this executor, or that no executor takes.
         MissingDependency: the library of the cluster is not installed.
     """
     if executor is not None and not isinstance(executor, str):
         if trial_timeout is not None:
             raise ValueError(
-                "trial_timeout is for workers that `optimize` starts: give n_jobs in place of executor, or make "
-                "the executor with a trial_timeout of its own"
+                "trial_timeout applies only to workers that `optimize` starts: pass n_jobs instead of executor, or "
+                "construct the executor with a trial_timeout"
             )
         if n_jobs != 1:
-            raise ValueError(f"n_jobs={n_jobs} says nothing to an executor that is made already: give it n_jobs")
+            raise ValueError(
+                f"n_jobs={n_jobs} has no effect on an executor you constructed yourself: pass n_jobs to that executor"
+            )
     if (address is not None or resources is not None) and not isinstance(executor, str):
-        raise ValueError("address and resources are those of a cluster: give executor='ray' or 'dask' with them")
+        raise ValueError("address and resources apply only to a cluster: pass executor='ray' or 'dask' too")
     if isinstance(executor, str):
         return _cluster(executor, address, None if n_jobs == 1 else n_jobs, resources, trial_timeout)
     if executor is None and (n_jobs != 1 or trial_timeout is not None):

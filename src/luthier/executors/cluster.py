@@ -234,7 +234,7 @@ class _Loop(threading.Thread):
 def check_arguments(n_jobs: int | None, trial_timeout: float | None) -> None:
     """Raise ValueError unless these can be."""
     if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
-        raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for what the cluster holds")
+        raise ValueError(f"n_jobs={n_jobs}: give how many trials run at once, or -1 for as many as the cluster can run")
     check_timeout(trial_timeout)
 
 

@@ -27,7 +27,7 @@ class DaskExecutor:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
             Objectives that start processes, as data loaders do, need workers that are no daemons: set
             `distributed.worker.daemon: false` in the configuration of that cluster.
-        n_jobs: how many trials at once; None or -1 for what the cluster holds.
+        n_jobs: how many trials at once; None or -1 for as many as the cluster can run.
         resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
         trial_timeout: seconds after which the worker process of a trial is killed as stuck, with all trials that it
             runs; None for never. Its nanny starts another; a worker that has none is gone.

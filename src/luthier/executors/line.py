@@ -181,7 +181,7 @@ class Line:
             good, answer = self._connection.recv()
         except (OSError, EOFError) as error:
             raise LuthierError(
-                f"the study at {_name(self._address)} does not answer a worker any more: its run has ended ({error!r})"
+                f"the study at {_name(self._address)} no longer answers its workers: its run has ended ({error!r})"
             ) from None
         if not good:
             raise answer

@@ -31,7 +31,7 @@ class RayExecutor:
     Args:
         address: of a cluster, such as "auto", "10.0.0.1:6379" or "ray://10.0.0.1:10001"; it is left running. None
             starts a local one.
-        n_jobs: how many trials at once; None or -1 for what the cluster holds.
+        n_jobs: how many trials at once; None or -1 for as many as the cluster can run.
         resources: what one trial takes: "num_cpus" (default 1), "num_gpus" (0), "memory" (bytes), and custom
             resources of the cluster by name.
         trial_timeout: seconds after which the worker of a trial is killed as stuck; None for never.

@@ -41,7 +41,7 @@ class QMCSampler:
 
     def __post_init__(self) -> None:
         if self.method not in ("sobol", "halton", "latin_hypercube"):
-            raise ValueError(f"method={self.method!r} is none of 'sobol', 'halton', 'latin_hypercube'")
+            raise ValueError(f"method={self.method!r} is not one of 'sobol', 'halton', 'latin_hypercube'")
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:  # noqa: ARG002
         """n configurations to try next; see `Sampler`."""

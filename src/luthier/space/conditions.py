@@ -85,7 +85,7 @@ def condition_of(name: str, parameters: Mapping[str, Domain]) -> Condition:
             raise SpaceError(f"{where} names {shown(parent)}, which is not a parameter: {listed(parameters)}")
         domain = parameters[parent]
         if isinstance(domain, Float) and domain.size is None:
-            raise SpaceError(f"{where}: {shown(parent)} is a continuum: write when='{parent} > ...' instead")
+            raise SpaceError(f"{where}: {shown(parent)} is continuous: write when='{parent} > ...' instead")
         try:
             coordinates = np.asarray(domain.encode([domain.stored(x) for x in allowed]), dtype=np.float64)
         except SpaceError as error:
@@ -111,7 +111,7 @@ def parents_first(conditions: Mapping[str, Condition]) -> tuple[str, ...]:
             elif name in path:
                 names = list(path)
                 circle = " -> ".join([*names[names.index(name) :], name])
-                raise SpaceError(f"the conditions run in a circle: {circle}: drop one of these when=")
+                raise SpaceError(f"the conditions form a cycle: {circle}: drop one of these when=")
             elif name not in done:
                 path[name] = None
                 stack.append((name, True))

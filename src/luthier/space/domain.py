@@ -68,12 +68,14 @@ def domain_from_json(data: Mapping[str, Any]) -> Domain:
     if kind in ("choice", "ordinal"):
         labels, kept = tuple(data["choices"]), data.get("values")
         if kept is not None and len(kept) != len(labels):
-            raise SpaceError(f"there are {len(labels)} choices and {len(kept)} values: these are not of one parameter")
+            raise SpaceError(
+                f"there are {len(labels)} choices and {len(kept)} values: they cannot belong to one parameter"
+            )
         values = [
             label if x is None else _unpacked(x) for label, x in zip(labels, kept or [None] * len(labels), strict=True)
         ]
         return (Choice if kind == "choice" else Ordinal)(Labels(labels, tuple(values)), **common)
-    raise SpaceError(f"unknown type of parameter {kind!r}: this space may come from a newer Luthier")
+    raise SpaceError(f"unknown type of parameter {kind!r}: this space may come from a newer version of Luthier")
 
 
 def replace_when(domain: Domain, when: When) -> Domain:
@@ -123,7 +125,7 @@ def _unpacked(data: Any) -> Any:
             return list(map(_unpacked, items))
         case {"dict": list() as items, **rest} if not rest and all(map(_is_item, items)):
             return {key: _unpacked(x) for key, x in items}
-    raise SpaceError(f"{data!r} is not the value of a choice: this space may come from a newer Luthier")
+    raise SpaceError(f"{data!r} is not the value of a choice: this space may come from a newer version of Luthier")
 
 
 def _is_item(data: Any) -> bool:

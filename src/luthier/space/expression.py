@@ -151,7 +151,7 @@ class Expression:
                 result = self._evaluate(self._body, columns)
             return np.broadcast_to(np.asarray(result).astype(bool), (n,)).copy()
         except (TypeError, ValueError, OverflowError) as error:
-            raise SpaceError(f"the expression {self.text!r} cannot be worked out: {error}") from error
+            raise SpaceError(f"the expression {self.text!r} cannot be evaluated: {error}") from error
 
     def _evaluate(self, node: ast.AST, columns: Mapping[str, NDArray[Any]]) -> Any:
         match node:

@@ -263,7 +263,7 @@ def _twice(labels: tuple[Label, ...], values: tuple[Any, ...]) -> str:
     i = next(i for i, key in enumerate(keys) if key in keys[:i])
     first, second = values[keys.index(keys[i])], values[i]
     if shown(first) == shown(second):
-        return f"the choice {shown(second)} stands there twice: remove one, or give labels of your own"
+        return f"the choice {shown(second)} is listed twice: remove one, or give labels of your own"
     return (
         f"the choices {shown(first)} and {shown(second)} would both be stored as {shown(labels[i])}: give labels of "
         "your own, {'label': choice, ...}"

@@ -386,7 +386,7 @@ class Space:
             assert not isinstance(data, str)
             if data["format"] > FORMAT:
                 raise SpaceError(
-                    f"the space has format {data['format']}, this Luthier reads up to {FORMAT}: upgrade it"
+                    f"the space has format {data['format']}, this version of Luthier reads up to {FORMAT}: upgrade it"
                 )
             return Space({name: domain_from_json(x) for name, x in data["parameters"].items()}, data.get("require", ()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -398,7 +398,7 @@ class Space:
 def check_name(name: Any) -> None:
     """Raise `SpaceError` unless a parameter can have that name."""
     if not isinstance(name, str) or not name:
-        raise SpaceError(f"a parameter's name is {shown(name)}: it must be a string that is not empty")
+        raise SpaceError(f"a parameter's name is {shown(name)}: it must be a non-empty string")
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -33,10 +33,7 @@ def new_first_revision() -> int:
 def check_since(name: str, since: int, first: int, revision: int) -> None:
     """Raise `StudyNotFound` where a reader's revision is not of the study that has the name now."""
     if since > 0 and not first <= since <= revision:
-        raise StudyNotFound(
-            f"the study {name!r} that was read before is gone: it was deleted, and another of that name was made. "
-            "Load it again"
-        )
+        raise StudyNotFound(f"the study {name!r} was deleted, and another with that name was created: load it again")
 
 
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:
@@ -68,7 +65,7 @@ def written(
     """A RUNNING trial with what its owner wrote."""
     _check_token(record, token)
     if record.state is not _RUNNING:
-        raise TrialNotRunning(f"trial {record.number} is {record.state.name}: nothing can be written to it any more")
+        raise TrialNotRunning(f"trial {record.number} is {record.state.name}: it can no longer be changed")
     fields: dict[str, Any] = {}
     if params is not None:
         fields["params"] = dict(params)
@@ -101,7 +98,7 @@ def told(
     if record.state is not _RUNNING:
         if token is None or not record.state.is_finished:
             hint = "it was told already" if record.state.is_finished else "ask for it first"
-            raise TrialNotRunning(f"trial {record.number} is {record.state.name} and takes no result: {hint}")
+            raise TrialNotRunning(f"trial {record.number} is {record.state.name} and cannot take a result: {hint}")
         before = (record.state, record.values, record.constraints, record.error)
         after = (result.state, values, constraints, result.error)
         if before == after or to_json(before) == to_json(after):  # NaN is itself as text alone
@@ -154,7 +151,7 @@ def loaded(records: Sequence[TrialRecord], objectives: int) -> list[TrialRecord]
     """The records of a study from elsewhere as a store takes them in; see `Store.load`."""
     for i, record in enumerate(records):
         if record.number != i:
-            raise StorageError(f"trial {record.number} stands where trial {i} should: the study is not whole")
+            raise StorageError(f"trial {record.number} is in the place of trial {i}: the study is incomplete")
         if record.state.is_finished:
             _checked_values(i, Result(record.state, record.values), objectives)
     return [requeued(record, record.token) for record in records]
@@ -189,7 +186,7 @@ def _check_token(record: TrialRecord, token: str) -> None:
         raise TrialNotRunning(f"trial {record.number} is WAITING: ask for it first")
     raise LeaseLost(
         f"trial {record.number} was taken from this owner, whose lease had run out, and is {record.state.name} now: "
-        "drop what you have of it and ask for another trial"
+        "discard its result and ask for another trial"
     )
 
 

@@ -23,9 +23,9 @@ def check_path(path: Path, example: str) -> None:
             raise StorageError(f"{path} is a device or a pipe, not a file: give another path")
         folder = path.parent
         if not folder.exists():
-            raise StorageError(f"{path} cannot be made: there is no folder {folder}; make it first")
+            raise StorageError(f"{path} cannot be created: there is no folder {folder}; create it first")
         if not folder.is_dir():
-            raise StorageError(f"{path} cannot be made: {folder} is a file, not a folder; give another path")
+            raise StorageError(f"{path} cannot be created: {folder} is a file, not a folder; give another path")
         path.lstat()
     except FileNotFoundError:
         return

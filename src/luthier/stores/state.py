@@ -122,7 +122,7 @@ class StoreState:
         study = self.studies.get(name)
         if study is None:
             raise StudyNotFound(
-                f"there is no study {name!r} in {place}: create it first, or look at the names in studies()"
+                f"there is no study {name!r} in {place}: create it first, or list the names with studies()"
             )
         return study
 

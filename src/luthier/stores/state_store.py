@@ -278,4 +278,4 @@ class StateStore(ABC):
 
     def _check_new(self, state: StoreState, name: str) -> None:
         if name in state.studies:
-            raise StudyExists(f"{self._place} has a study {name!r} already: load it, or choose another name")
+            raise StudyExists(f"{self._place} already has a study {name!r}: load it, or choose another name")

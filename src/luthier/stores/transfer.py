@@ -44,7 +44,7 @@ def add_studies(store: Store, studies: Sequence[Whole]) -> None:
     for study, _ in studies:
         if study.name in taken:
             raise StudyExists(
-                f"the target has a study {study.name!r} already, so nothing was added: choose another target"
+                f"the target already has a study {study.name!r}, so nothing was added: choose another target"
             )
         taken.add(study.name)
     added: list[str] = []
@@ -84,7 +84,7 @@ def from_lines(lines: Iterable[str]) -> list[Whole]:
     """The studies of lines that `to_lines` wrote.
 
     Raises:
-        SchemaTooNew: a newer Luthier wrote them.
+        SchemaTooNew: a newer version of Luthier wrote them.
         StorageError: they are something else, or not whole; the message names the line.
     """
     studies: list[Whole] = []
@@ -102,23 +102,23 @@ def from_lines(lines: Iterable[str]) -> list[Whole]:
                 studies[-1][1].append(_trial(data["trial"]))
                 expected -= 1
             else:
-                raise StorageError("no study begins here")
+                raise StorageError("a study should begin here")
         except SchemaTooNew:
             raise
         except (LuthierError, KeyError, TypeError, ValueError) as error:
             raise StorageError(f"line {number} is not what `luthier storage export` writes: {error!r}") from error
     if number == 0 or expected:
-        raise StorageError(
-            f"the file ends at line {number}, before its end ({expected} trials are missing): export again"
-        )
+        raise StorageError(f"the file is cut short at line {number} ({expected} trials are missing): export again")
     return studies
 
 
 def _check_header(data: Mapping[str, Any]) -> None:
     if data["luthier"] != "studies":
-        raise ValueError("this is no file of studies")
+        raise ValueError("this is not a file that `luthier storage export` wrote")
     if data["format"] > FORMAT:
-        raise SchemaTooNew(f"the file has format {data['format']}, this Luthier reads up to {FORMAT}: upgrade Luthier")
+        raise SchemaTooNew(
+            f"the file has format {data['format']}, this version of Luthier reads up to {FORMAT}: upgrade Luthier"
+        )
 
 
 def _study(data: dict[str, Any]) -> StudyRecord:
@@ -146,7 +146,7 @@ def export_studies(store: Store, path: Path, name: str | None = None) -> list[Wh
         StorageError: the file is there already, or cannot be written.
     """
     if path.exists():
-        raise StorageError(f"{path} is there already: give another path")
+        raise StorageError(f"{path} already exists: give another path")
     studies = read_studies(store, name)
     try:
         with written_whole(path) as file:
@@ -184,7 +184,7 @@ def faults(study: StudyRecord, records: Sequence[TrialRecord], lost: Collection[
     numbers = [record.number for record in records]
     if numbers != list(range(len(numbers))):
         wrong = next((i for i, n in enumerate(numbers) if n != i), len(numbers))
-        found.append(f"the numbers of its trials have a gap: trial {numbers[wrong]} stands where {wrong} should")
+        found.append(f"the numbers of its trials have a gap: trial {numbers[wrong]} is in the place of trial {wrong}")
     for record in records:
         found.extend(f"trial {record.number} is {record.state.name} {fault}" for fault in _faults(study, record, lost))
     return found
@@ -201,14 +201,14 @@ def _faults(study: StudyRecord, record: TrialRecord, lost: Collection[int]) -> I
     if values is not None and state in (TrialState.WAITING, TrialState.RUNNING, TrialState.FAIL):
         yield f"with values: {values}"
     if state.is_finished and record.finished is None:
-        yield "without the time when it finished"
+        yield "without a finish time"
     if state is TrialState.COMPLETE and record.started is None:
-        yield "without the time when it started"
+        yield "without a start time"
     if record.seconds is not None and record.seconds < 0:
         yield "and finished before it started"
     if not state.is_finished and record.finished is not None:
-        yield "and has a time when it finished"
+        yield "but has a finish time"
     if state is TrialState.WAITING and (record.owner or record.token):
         yield f"but owned by {record.owner or record.token!r}"
     if state is TrialState.RUNNING and record.number in lost:
-        yield f"but nobody runs it: its owner {record.owner} is gone, or its lease has run out"
+        yield f"but no process is running it: its owner {record.owner} is gone, or its lease has run out"

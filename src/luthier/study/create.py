@@ -62,7 +62,7 @@ def create_study(
             run to their end.
         storage: None keeps the study in memory; a path or "sqlite:///PATH" in an SQLite file.
         study_name: unique in the storage, up to 200 characters; made up if not given.
-        load_if_exists: go on with the study of that name if there is one.
+        load_if_exists: continue the study of that name if it exists.
         seed: the same seed gives the same study; a fresh one by default.
         objective_names: one for each objective, such as ["error", "latency"]; shown in the columns of
             `trials_dataframe`.
@@ -198,6 +198,6 @@ def _study(
 
 
 def _raise_space_differs(name: str, parameters: Sequence[str]) -> None:
-    """Raise the error of a study that was made with another space."""
+    """Raise the error of a study that was created with a different space."""
     where = ", ".join(map(repr, parameters)) or "require"
-    raise SpaceError(f"study {name!r} was made with another space (see {where}): use another study_name")
+    raise SpaceError(f"study {name!r} was created with a different space (see {where}): use another study_name")

@@ -133,7 +133,7 @@ class Study(StudyView):
         """Start a trial and own it: a queued one if there is one, else a new one.
 
         It is owned until it is told, for as long as this process lives and holds the study or the trial. A trial
-        of a process or machine that fell silent for `lease_seconds` is queued again, and so asked for first.
+        of a process or machine that stopped responding for `lease_seconds` is queued again, and so asked for first.
 
         Args:
             fixed: values that this trial shall have; the others are suggested.
@@ -196,7 +196,9 @@ class Study(StudyView):
         self, number: int, values: Any, state: TrialState | None, constraints: tuple[float, ...], error: str | None
     ) -> Result:
         if state is not None and not state.is_finished:
-            raise ObjectiveError(f"trial {number} is told to be {state.name}: tell a finished state")
+            raise ObjectiveError(
+                f"trial {number} was told {state.name}, which is not a finished state: tell COMPLETE, PRUNED or FAIL"
+            )
         if state is TrialState.FAIL:
             return Result(state, None, constraints, error)
         if state is TrialState.PRUNED and values is None:
@@ -292,7 +294,7 @@ class Study(StudyView):
                 many trials at once as it can hold if n_jobs is 1 or -1, and n_jobs of them otherwise.
             address: of the cluster; None starts one on this machine for the run.
             resources: what one trial takes of the cluster; see `RayExecutor` and `DaskExecutor`.
-            max_retries: how often a trial whose worker died, was stuck or fell silent is started again before it
+            max_retries: how often a trial whose worker died, was stuck or stopped responding is started again before it
                 counts as FAIL.
             trial_timeout: seconds, or a `timedelta`, after which the worker process of a trial is killed, and the
                 trial counts as one whose worker died; on clusters too. n_jobs=1 then runs in one worker process: a

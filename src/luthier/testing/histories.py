@@ -91,7 +91,7 @@ LARGE_SPACES: dict[str, Space] = {
     "two points among 80 of one value": Space(
         {**{f"c{i}": Int(3, 3) for i in range(80)}, "x": Choice(["a", "b"]), "y": Int(1, 4, log=True)}
     ),
-    "a continuum among 40 choices": Space({"x": Float(0, 1), **{f"c{i}": Choice(list("abcd")) for i in range(40)}}),
+    "a float among 40 choices": Space({"x": Float(0, 1), **{f"c{i}": Choice(list("abcd")) for i in range(40)}}),
     "64 whole numbers of 32 bits": Space({f"n{i}": Int(0, 2**32 - 1) for i in range(64)}),
     "100 conditional on one": Space(
         {"root": Choice(["a", "b"]), **{f"n{i}": Int(1, 9, when={"root": "ab"[i % 2]}) for i in range(100)}}
@@ -220,8 +220,8 @@ _STATES: dict[str, tuple[TrialState, ...]] = {
     "pruned and running": (PRUNED, RUNNING),
     "failed and running": (FAIL, RUNNING),
     "pruned, failed, running, waiting": (PRUNED, FAIL, RUNNING, WAITING),
-    "pruned but for one": (*[PRUNED] * 24, COMPLETE),
-    "failed but for one": (*[FAIL] * 24, COMPLETE),
+    "pruned except one": (*[PRUNED] * 24, COMPLETE),
+    "failed except one": (*[FAIL] * 24, COMPLETE),
 }
 
 _NAN, _INF = float("nan"), float("inf")

@@ -80,7 +80,9 @@ def load_checkpoint(
     except Exception as error:  # whatever damage can make zipfile and torch raise
         raise TrainingError(f"the checkpoint {path} is damaged ({error}): delete it to start again") from error
     if found > FORMAT:
-        raise TrainingError(f"the checkpoint {path} has format {found}, this Luthier reads up to {FORMAT}: upgrade it")
+        raise TrainingError(
+            f"the checkpoint {path} has format {found}, this version of Luthier reads up to {FORMAT}: upgrade it"
+        )
     different = differences(saved_identity, identity)
     if different:
         more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""

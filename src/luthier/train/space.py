@@ -123,7 +123,7 @@ def training_space(*names: str, **overrides: Domain) -> dict[str, Domain]:
         if fitted is not None:
             space[name] = fitted
         elif name in names:
-            raise SpaceError(f"{name!r} is never active: its parent can be none of {domain.when!r}: leave it out")
+            raise SpaceError(f"{name!r} is never active: its parent can take none of {domain.when!r}: leave it out")
     return space
 
 

@@ -50,24 +50,24 @@ from .studies import Studies
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "not JSON"},
     401: {"model": Problem, "description": "no token, or a wrong one"},
-    403: {"model": Problem, "description": "a Host or an Origin that is not served"},
+    403: {"model": Problem, "description": "a Host or an Origin that is not allowed"},
     404: {"model": Problem, "description": "no such study or trial"},
     409: {"model": Problem, "description": "the study exists; the trial is not running, or was told otherwise"},
-    410: {"model": Problem, "description": "the trial is another owner's by now"},
+    410: {"model": Problem, "description": "the trial belongs to another owner now"},
     413: {"model": Problem, "description": "the body is too large"},
     415: {"model": Problem, "description": "the body is not application/json"},
     422: {"model": Problem, "description": "input that cannot be right"},
     503: {"model": Problem, "description": "the storage is busy: try again after Retry-After seconds"},
 }
 
-_WAS_THERE: dict[int | str, dict[str, Any]] = {200: {"model": MadeReply, "description": "the study was there"}}
+_WAS_THERE: dict[int | str, dict[str, Any]] = {200: {"model": MadeReply, "description": "the study existed already"}}
 
 _DESCRIPTION = """
-Make a study, `ask` for a trial, run it with its `params`, `report` on the way if you like, `tell` its result.
+Create a study, `ask` for a trial, run it with its `params`, `report` as it runs if you like, `tell` its result.
 
 * Studies are named in the query (`?study=NAME`): a name may hold slashes and dots.
-* Every call may be sent again when its reply was lost: a `client` id or the trial's `token` makes the second harmless.
-* A trial is yours for `lease` seconds from your last call about it. Then it may go to another, and your token to 410.
+* Any call may be repeated if its reply was lost: a `client` id or the trial's `token` makes the repeat harmless.
+* A trial is yours for `lease` seconds after your last call about it. Then another may get it, and your token a 410.
 * Errors are `{"error": KIND, "message": TEXT}`. NaN and the infinities, which JSON lacks, are `{"$float": "nan"}`.
 """
 
@@ -89,7 +89,9 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
         token: what clients must send; None lets everybody in.
         hosts: names under which the service may be called, beside those of the loopback.
     """
-    scheme = HTTPBearer(auto_error=False, description="what `luthier serve` printed, or was given")  # Guard checks it
+    scheme = HTTPBearer(
+        auto_error=False, description="the token that `luthier serve` printed, or was given"
+    )  # Guard checks it
     app = FastAPI(
         title="Luthier",
         summary="Hyperparameter studies over HTTP: ask for a trial, run it, tell its result.",
@@ -102,7 +104,7 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
         generate_unique_id_function=lambda route: route.name,
         dependencies=[] if token is None else [Depends(scheme)],
         openapi_tags=[
-            {"name": "studies", "description": "What is searched, and what was found."},
+            {"name": "studies", "description": "What to search, and what was found."},
             {"name": "trials", "description": "From ask to tell."},
         ],
     )
@@ -262,7 +264,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         served = studies.get(name)
         served.hold(number, body.token)
         if served.engine.declared is not None:
-            raise ValueError(f"study {name!r} declares its space: ask gives all parameters")
+            raise ValueError(f"study {name!r} declares its space: `ask` returns all parameters")
         value = served.engine.suggest_new(number, body.token, body.name, domain_from_json(body.domain.model_dump()))
         return answer({"value": value})
 

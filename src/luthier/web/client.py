@@ -95,7 +95,7 @@ def create_study(
         pruner: the name of one, likewise; None by default: trials run to their end.
         seed: the same seed gives the same study; a fresh one by default.
         objective_names: one for each objective.
-        load_if_exists: go on with the study of that name if there is one.
+        load_if_exists: continue the study of that name if it exists.
 
     Raises:
         StudyExists: the name is taken; or load_if_exists, and what is given differs from the existing study.

@@ -49,9 +49,9 @@ class Connection:
         try:
             parts = httpx.URL(url)
         except (httpx.InvalidURL, TypeError) as error:
-            raise StorageError(f"{url!r} is not a URL: give one as 'http://127.0.0.1:8000'") from error
+            raise StorageError(f"{url!r} is not a URL: give one such as 'http://127.0.0.1:8000'") from error
         if parts.scheme not in ("http", "https") or not parts.host:
-            raise StorageError(f"{url!r} is not the URL of a service: give one as 'http://127.0.0.1:8000'")
+            raise StorageError(f"{url!r} is not the URL of a service: give one such as 'http://127.0.0.1:8000'")
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token and token):
             raise StorageError("the token must be printable ASCII without spaces: give what `luthier serve` printed")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -100,7 +100,7 @@ class Connection:
 
 def _value(reply: httpx.Response) -> Any:
     """The value of an answer; an error of the service is raised as what it was there."""
-    strange = f"the service answered {reply.status_code}, but not as Luthier does: is the URL right?"
+    strange = f"the reply ({reply.status_code}) did not come from a Luthier service: check the URL"
     try:
         data = from_json(reply.text)
     except StorageError as error:

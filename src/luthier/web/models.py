@@ -30,7 +30,7 @@ ClientId: TypeAlias = Annotated[
         min_length=8,
         max_length=100,
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="an id of this call, of your making: sent again after a lost reply, it changes nothing",
+        description="an id for this call that you choose: repeating the call with the same id changes nothing",
         examples=["host1-000001"],
     ),
 ]
@@ -40,20 +40,22 @@ Token: TypeAlias = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="of the attempt, from `ask`",
+        description="the token of the attempt, from `ask`",
         examples=["769142c96bc87cad"],
     ),
 ]
 SamplerName: TypeAlias = Annotated[
     str,
     AfterValidator(lambda name: _in_catalogue("sampler", name, SAMPLERS)),
-    Field(description="what proposes parameters", json_schema_extra={"enum": list(SAMPLERS)}, examples=["auto"]),
+    Field(
+        description="which sampler proposes parameters", json_schema_extra={"enum": list(SAMPLERS)}, examples=["auto"]
+    ),
 ]
 PrunerName: TypeAlias = Annotated[
     str,
     AfterValidator(lambda name: _in_catalogue("pruner", name, (*PRUNER_NAMES, NO_PRUNER))),
     Field(
-        description="what stops poor trials early",
+        description="which pruner stops poor trials early",
         json_schema_extra={"enum": [*PRUNER_NAMES, NO_PRUNER]},
         examples=["median"],
     ),
@@ -96,7 +98,7 @@ class _DomainBody(_Body):
     default: Annotated[Scalar, Field(description="tried first")] = None
     when: Annotated[
         Text | dict[Name, list[Scalar]] | None,
-        Field(description="the parameter is there only then", examples=["depth > 1", {"optimizer": ["sgd"]}]),
+        Field(description="when the parameter is active", examples=["depth > 1", {"optimizer": ["sgd"]}]),
     ] = None
 
 
@@ -128,7 +130,7 @@ class ChoiceBody(_DomainBody):
     values: Annotated[
         list[Any] | None,
         AfterValidator(lambda values: values and _shallow(dict(enumerate(values))) and values),
-        Field(description="what stands behind a choice, tagged with its type; null where it is the choice itself"),
+        Field(description="the value behind each label, tagged with its type; null where the label is the value"),
     ] = None
 
 
@@ -147,7 +149,11 @@ class SpaceBody(_Body):
     ]
     require: Annotated[
         list[Text],
-        Field(max_length=100, description="what every configuration obeys", examples=[["width % heads == 0"]]),
+        Field(
+            max_length=100,
+            description="expressions that every configuration must satisfy",
+            examples=[["width % heads == 0"]],
+        ),
     ] = []
 
 
@@ -161,12 +167,16 @@ class CreateBody(_Body):
         Field(min_length=1, max_length=20, description="one for each objective; null for one that is minimized"),
     ] = None
     seed: Annotated[int, Field(ge=0, le=_BIG, description="the same seed gives the same study")] | None = None
-    sampler: Annotated[SamplerName | None, Field(description="what proposes parameters; null for the default")] = None
-    pruner: Annotated[PrunerName | None, Field(description="what stops poor trials early; null for nothing")] = None
+    sampler: Annotated[
+        SamplerName | None, Field(description="which sampler proposes parameters; null for the default")
+    ] = None
+    pruner: Annotated[
+        PrunerName | None, Field(description="which pruner stops poor trials early; null for nothing")
+    ] = None
     objective_names: Annotated[
         list[Name] | None, Field(max_length=20, description="one for each objective", examples=[["error", "latency"]])
     ] = None
-    load_if_exists: Annotated[bool, Field(description="go on with the study of that name if there is one")] = False
+    load_if_exists: Annotated[bool, Field(description="continue the study of that name if it exists")] = False
     client: ClientId | None = None
 
 
@@ -174,7 +184,7 @@ class AskBody(_Body):
     """What is asked for: make a fresh `client` for each trial."""
 
     client: ClientId
-    params: Annotated[Params, Field(description="values that the trial shall have; the others are suggested")] = {}
+    params: Annotated[Params, Field(description="values to use; the others are suggested")] = {}
 
 
 class TokenBody(_Body):
@@ -186,7 +196,7 @@ class TokenBody(_Body):
 class ReportBody(TokenBody):
     """An intermediate value."""
 
-    step: Annotated[int, Field(ge=0, le=_BIG, description="grows from report to report", examples=[1])]
+    step: Annotated[int, Field(ge=0, le=_BIG, description="increases from report to report", examples=[1])]
     value: Annotated[Number | Literal["inf", "-inf"] | None, Field(description="null is NaN", examples=[0.7])]
 
 
@@ -229,7 +239,7 @@ class EnqueueBody(_Body):
     """A trial to run next."""
 
     client: ClientId
-    params: Annotated[Params, Field(description="values that it shall have; the others are suggested")]
+    params: Annotated[Params, Field(description="values to use; the others are suggested")]
     attrs: Attrs = {}
 
 

@@ -70,7 +70,9 @@ class RemoteStudy(StudyView):
         self._space = None if found["space"] is None else Space.from_json(found["space"])
         if space is not None:
             if space != self._space:
-                raise SpaceError(f"study {name!r} was made with another space: leave space out, or use another study")
+                raise SpaceError(
+                    f"study {name!r} was created with a different space: leave space out, or use another study"
+                )
             self._space = space
         self._running: dict[int, Trial] = {}
         self._lease: float | None = found["lease"]
@@ -220,7 +222,7 @@ class RemoteStudy(StudyView):
             live = self._running.get(number)
             if live is None:
                 raise TrialNotRunning(
-                    f"trial {number} was not asked for here, or was told: give what `ask` gave, or its token"
+                    f"trial {number} is not running here: pass the trial that `ask` returned, or its token"
                 )
         if live is not None:
             token, params = live.token, live.stored_params
@@ -240,7 +242,9 @@ class RemoteStudy(StudyView):
     ) -> TrialRecord:
         state = TrialState.COMPLETE if state is None else state
         if not state.is_finished:
-            raise ObjectiveError(f"trial {number} is told to be {state.name}: tell a finished state")
+            raise ObjectiveError(
+                f"trial {number} was told {state.name}, which is not a finished state: tell COMPLETE, PRUNED or FAIL"
+            )
         numbers: tuple[float, ...] | None = None
         if state is not TrialState.FAIL and not (state is TrialState.PRUNED and values is None):
             numbers = check_values(number, values, len(self.directions))

@@ -38,25 +38,27 @@ class StudyReply(BaseModel):
 
     name: str = Field(examples=["lenet"])
     directions: list[Direction] = Field(description="one for each objective")
-    seed: int = Field(description="what all its randomness comes from")
+    seed: int = Field(description="the seed of all its randomness")
     space: dict[str, Any] | None = Field(description="the declared space; null where objectives define it as they run")
-    parameters: dict[str, dict[str, Any]] = Field(description="the domains that objectives have shown, by name")
-    attrs: dict[str, Any] = Field(description="what was attached to it")
+    parameters: dict[str, dict[str, Any]] = Field(description="the domains that objectives have used so far, by name")
+    attrs: dict[str, Any] = Field(description="attributes set by users")
     created: float = Field(description="seconds since the epoch, by the storage's clock")
 
 
 class MadeReply(StudyReply):
     """A study, and what it works with."""
 
-    sampler: str = Field(description="what proposes parameters", examples=["auto"])
-    pruner: str | None = Field(description="what stops poor trials early; null for nothing", examples=["median"])
+    sampler: str = Field(description="which sampler proposes parameters", examples=["auto"])
+    pruner: str | None = Field(
+        description="which pruner stops poor trials early; null for nothing", examples=["median"]
+    )
 
 
 class StudyDetails(MadeReply):
     """A study, and how far it is."""
 
     trials: dict[State, int] = Field(description="the number of trials by state")
-    lease: float | None = Field(description="seconds for which a trial is held; null for ever")
+    lease: float | None = Field(description="seconds for which a trial is held; null for no limit")
 
 
 class TrialReply(BaseModel):
@@ -68,12 +70,12 @@ class TrialReply(BaseModel):
     values: list[float] | None = Field(description="one for each objective; null before there is a result")
     constraints: list[float] = Field(description="feasible where every one is at most 0")
     reports: list[tuple[int, AnyFloat]] = Field(description="pairs of step and intermediate value, in order of steps")
-    attrs: dict[str, Any] = Field(description="what was attached to it")
+    attrs: dict[str, Any] = Field(description="attributes set by users")
     error: str | None = Field(description="why it failed")
     created: float = Field(description="seconds since the epoch, by the storage's clock")
     started: float | None
     finished: float | None
-    retries: int = Field(description="how often it was queued again because its client fell silent")
+    retries: int = Field(description="how often it was queued again because its client stopped responding")
 
 
 class TrialPage(BaseModel):
@@ -87,14 +89,14 @@ class TrialPage(BaseModel):
 class AskReply(BaseModel):
     """A trial that is yours to run."""
 
-    number: int = Field(description="names the trial in all that follows", examples=[0])
-    token: str = Field(description="names this attempt: send it with all that you say of the trial")
+    number: int = Field(description="identifies the trial in all further calls", examples=[0])
+    token: str = Field(description="identifies this attempt: send it with every call about the trial")
     params: dict[str, Scalar] = Field(examples=[{"lr": 0.003, "act": "relu"}])
     domains: dict[str, dict[str, Any]] = Field(
-        description="where the study declares no space: what was known when `params` were suggested"
+        description="where the study declares no space: the domains that were known when `params` were suggested"
     )
     fixed: list[str] = Field(description="names of parameters whose values were queued")
-    lease: float | None = Field(description="seconds for which it is yours; each call renews them; null for ever")
+    lease: float | None = Field(description="seconds for which it is yours; each call renews them; null for no limit")
 
 
 class PruneReply(BaseModel):

@@ -57,7 +57,7 @@ class Guard:
         refusal = self._refusal(scope["method"], headers)
         body = b"" if refusal is not None else await _body(receive)
         if body is None:
-            refusal = error_answer(413, "BodyTooLarge", f"a body may have {MAX_BODY} bytes")
+            refusal = error_answer(413, "BodyTooLarge", f"a body may have at most {MAX_BODY} bytes")
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
@@ -75,10 +75,10 @@ class Guard:
     def _refusal(self, method: str, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if _name(f"http://{host}") not in self._hosts:
-            return error_answer(403, "HostRefused", "this Host is not served: start the service with --allow-host")
+            return error_answer(403, "HostRefused", "this Host is not allowed: start the service with --allow-host")
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
-            return error_answer(403, "OriginRefused", "requests of other sites are refused")
+            return error_answer(403, "OriginRefused", "requests from other sites are refused")
         scheme, _, given = headers.get("authorization", "").partition(" ")
         bearer = scheme.lower() == "bearer"
         if self._token is not None and not (secrets.compare_digest(given.strip().encode(), self._token) and bearer):
@@ -88,7 +88,7 @@ class Guard:
                 return error_answer(415, "NotJSON", "send the body as Content-Type: application/json")
             length = headers.get("content-length", "0")
             if length.isdecimal() and int(length[:20]) > MAX_BODY:
-                return error_answer(413, "BodyTooLarge", f"a body may have {MAX_BODY} bytes")
+                return error_answer(413, "BodyTooLarge", f"a body may have at most {MAX_BODY} bytes")
         return None
 
 

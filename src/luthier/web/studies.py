@@ -58,7 +58,7 @@ class Served:
             check_json(key, value)
         if token is not None and record.state.is_finished:
             if record.token != token:
-                raise LeaseLost(f"trial {number} was finished by another owner: drop what you have of it")
+                raise LeaseLost(f"trial {number} was finished by another owner: discard its result")
         elif token is not None:
             engine.store.write(self.record.name, number, token, attrs=attrs, lease=engine.lease)
             return
@@ -95,7 +95,9 @@ class Served:
         with engine.lock:
             engine.sync()
             if engine.record(number).token != token:
-                raise LeaseLost(f"trial {number} was given to another owner: drop it and ask for another trial")
+                raise LeaseLost(
+                    f"trial {number} was given to another owner: discard its result and ask for another trial"
+                )
             return engine.scheduler.decide(engine.history, number) is Decision.STOP
 
 
@@ -137,7 +139,9 @@ class Studies:
             if body.client is not None and _kept(served.record).get("client") == body.client:
                 return served, True
             if not body.load_if_exists:
-                raise StudyExists(f"there is a study {body.name!r}: choose another name, or load_if_exists") from None
+                raise StudyExists(
+                    f"there is already a study {body.name!r}: choose another name, or set load_if_exists"
+                ) from None
             _check_same(served, body, space)
             return served, False
         return self.get(body.name), True
@@ -147,7 +151,7 @@ class Studies:
         try:
             record = self.store.study(name)
         except StudyNotFound as error:  # without the place of the storage
-            raise StudyNotFound(f"there is no study {name!r}: create it, or see which there are") from error
+            raise StudyNotFound(f"there is no study {name!r}: create it, or list the existing ones") from error
         with self._lock:
             served = self._open.get(name)
             if served is None or (served.record.created, served.record.seed) != (record.created, record.seed):
@@ -177,7 +181,7 @@ def _check_same(served: Served, body: CreateBody, space: Space | None) -> None:
     record = served.record
     check_same(record, None if body.directions is None else tuple(body.directions), body.seed)
     if space is not None and served.engine.declared != space:
-        raise StudyExists(f"study {record.name!r} has another space: leave space out, or choose another name")
+        raise StudyExists(f"study {record.name!r} has a different space: leave space out, or choose another name")
     wanted = {"sampler": body.sampler, "pruner": body.pruner and (_pruner_name(body.pruner) or NO_PRUNER)}
     for key, value in wanted.items():
         has = served.settings[key] or NO_PRUNER

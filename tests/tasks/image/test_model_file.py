@@ -73,7 +73,7 @@ def _edit(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, r"model\.json has format 2, this Luthier \(.*\) reads up to 1: upgrade it"),
+        ({"format": 2}, r"model\.json has format 2, this version of Luthier \(.*\) reads up to 1: upgrade it"),
         ({"task": "text"}, "a model for the task 'text'"),
         ({"classes": ["a", "b"]}, "is damaged"),
         ({"network": {"width": 8, "wings": 2}}, "is damaged"),

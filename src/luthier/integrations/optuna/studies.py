@@ -68,7 +68,7 @@ def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
     if isinstance(source, optuna.Study):
         return [_read(source)]
     if not isinstance(source, str | PathLike | optuna.storages.BaseStorage):
-        raise StorageError(f"{source!r} is neither a study of Optuna, nor a storage, nor its URL or path")
+        raise StorageError(f"{source!r} is neither an Optuna study nor an Optuna storage, nor the URL or path of one")
     try:
         storage = optuna.storages.get_storage(_storage_at(source))
         names = [study.study_name for study in storage.get_all_studies()]
@@ -93,11 +93,11 @@ def _storage_at(source: str | PathLike[str] | optuna.storages.BaseStorage) -> st
     name = str(source)
     scheme, is_url, path = name.partition(":///")
     if is_url and scheme.startswith("sqlite") and path and not Path(path.partition("?")[0]).exists():
-        raise StorageError(f"there is no storage of Optuna at {path}: check the path")
+        raise StorageError(f"there is no Optuna storage at {path}: check the path")
     if "://" in name:
         return name
     if not Path(name).is_file():
-        raise StorageError(f"there is no storage of Optuna at {name}: check the path, or give a URL")
+        raise StorageError(f"there is no Optuna storage at {name}: check the path, or give a URL")
     with Path(name).open("rb") as file:
         if file.read(15) == b"SQLite format 3":
             return f"sqlite:///{name}"

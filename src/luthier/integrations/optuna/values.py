@@ -21,7 +21,7 @@ from ...types import Configuration, Direction, Label
 def domain_of(distribution: BaseDistribution) -> Domain:
     """The domain of a distribution, without condition or default.
 
-    A choice that is no JSON scalar, is not finite or stands there twice gets its `repr` as label.
+    A choice that is no JSON scalar, is not finite or is listed twice gets its `repr` as label.
 
     Raises:
         SpaceError: there is no such domain.
@@ -32,7 +32,7 @@ def domain_of(distribution: BaseDistribution) -> Domain:
         return Int(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
     if isinstance(distribution, CategoricalDistribution):
         return Choice(labels_of(distribution.choices))
-    raise SpaceError(f"{distribution!r} is of a kind that Luthier does not know")
+    raise SpaceError(f"{distribution!r} is a distribution that Luthier does not support")
 
 
 def labels_of(choices: Sequence[Any]) -> list[Label]:
@@ -79,7 +79,7 @@ def record_of(
     values = tuple(map(float, trial.values)) if trial.values is not None else None
     if values is not None and not all(map(math.isfinite, values)):
         if state is TrialState.COMPLETE:
-            state, error = TrialState.FAIL, f"Optuna has it as COMPLETE with {values}: values must be finite"
+            state, error = TrialState.FAIL, f"it is COMPLETE in Optuna with the values {values}: values must be finite"
         values = None
     started, finished = _seconds(trial.datetime_start), _seconds(trial.datetime_complete)
     if state.is_finished and finished is None:

@@ -74,7 +74,7 @@ class JournalFile:
         fd = self._descriptor
         size, chunk = os.fstat(fd).st_size, _CHUNK
         if size < self._end:
-            raise StorageError(f"{self.path} was {self._end} bytes long and has {size} now: put back a copy of it")
+            raise StorageError(f"{self.path} shrank from {self._end} to {size} bytes: restore a copy of it")
         while self._end < size:
             data = os.pread(fd, chunk, self._end)
             texts, read = whole_frames(data)
@@ -110,8 +110,8 @@ class JournalFile:
             try:
                 os.ftruncate(fd, self._end)
             except OSError as second:
-                undone = f"It could not be undone either ({second.strerror}): this change may show or not"
-            raise StorageError(f"{self.path} cannot be written: {error.strerror}. {undone}: make room") from error
+                undone = f"It could not be undone either ({second.strerror}): this change may or may not be visible"
+            raise StorageError(f"{self.path} cannot be written: {error.strerror}. {undone}: free some space") from error
 
     def replace(self, texts: Iterable[str]) -> None:
         """Put a new file with these texts in the place of this one, whole or not at all."""
@@ -174,7 +174,7 @@ class JournalFile:
                 self._open()
             fd = self._descriptor
             if exclusive and not self._may_write:
-                raise StorageError(f"{self.path}: it may only be read: allow writing, or use a copy")
+                raise StorageError(f"{self.path}: it is read-only: allow writing, or use a copy")
             try:
                 lock_descriptor(fd, patience, self.path, exclusive=exclusive)
                 if is_at(self.path, fd):
@@ -202,7 +202,7 @@ class JournalFile:
             data = os.pread(fd, os.fstat(fd).st_size, 0)
             if next_whole_frame(data, 0) < len(data):
                 raise damage(self.path, 0)
-            raise StorageError(f"{self.path} is not a journal of Luthier: give another path")
+            raise StorageError(f"{self.path} is not a Luthier journal: give another path")
         if found != self._id:
             self._id = found
             self._start = self._end = len(line)
@@ -220,7 +220,7 @@ def write_journal(path: Path, frames: Iterable[bytes], *, like: int) -> None:
             file.write(new_header())
             file.writelines(frames)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written anew: {error.strerror}. It is as it was: make room") from error
+        raise StorageError(f"{path} cannot be rewritten: {error.strerror}. It is unchanged: free some space") from error
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:
@@ -235,7 +235,7 @@ def is_at(path: Path, fd: int) -> bool:
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError as error:
-        raise StorageError(f"{path} was removed while it was in use: put it back, or make a new study") from error
+        raise StorageError(f"{path} was removed while it was in use: restore it, or create a new study") from error
 
 
 def _cannot_open(path: Path, error: OSError) -> StorageError:

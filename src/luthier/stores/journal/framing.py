@@ -46,7 +46,7 @@ def header_id(line: bytes, path: Path) -> str | None:
     """The file's id out of its first line; None if that is no header.
 
     Raises:
-        SchemaTooNew: a newer Luthier wrote the file.
+        SchemaTooNew: a newer version of Luthier wrote the file.
     """
     texts, _ = whole_frames(line)
     header: Any = from_json(texts[0]) if texts else None
@@ -54,7 +54,8 @@ def header_id(line: bytes, path: Path) -> str | None:
         return None
     if (schema := header["schema"]) > SCHEMA:
         raise SchemaTooNew(
-            f"{path} has schema {schema}, this Luthier knows up to {SCHEMA}: upgrade Luthier, or use another file"
+            f"{path} has schema {schema}, this version of Luthier reads up to {SCHEMA}: "
+            "upgrade Luthier, or use another file"
         )
     return str(header["id"])
 
@@ -95,6 +96,6 @@ def next_whole_frame(data: bytes, start: int) -> int:
 def damage(path: Path, offset: int) -> StorageError:
     """What is raised where whole frames follow a damaged one."""
     return StorageError(
-        f"{path} is damaged at byte {offset}, and whole records follow: nothing was changed. "
-        f"`luthier repair {path}` saves them and says what was lost"
+        f"{path} is damaged at byte {offset}, and intact records follow it; nothing was changed. "
+        f"`luthier repair {path}` saves them and reports what was lost"
     )

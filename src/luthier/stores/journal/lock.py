@@ -62,7 +62,8 @@ class Patience:
     def ended(self) -> StorageBusy:
         """What to raise when it ended."""
         return StorageBusy(
-            f"{self._path} stayed locked by others for {self._seconds:g} s: try again, or give a longer timeout="
+            f"{self._path} stayed locked by other programs for {self._seconds:g} s: "
+            "try again, or give a longer timeout="
         )
 
 

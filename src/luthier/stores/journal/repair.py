@@ -74,7 +74,7 @@ def repair_journal(path: str | Path, out: str | Path | None = None, *, timeout: 
 
     Raises:
         StorageError: it is not a journal, cannot be read, or `out` exists.
-        SchemaTooNew: a newer Luthier wrote it.
+        SchemaTooNew: a newer version of Luthier wrote it.
         StorageBusy: others held it locked for `timeout` seconds.
     """
     path, out = Path(path), None if out is None else Path(out)
@@ -142,7 +142,7 @@ def _sorted_out(data: bytes, path: Path) -> tuple[list[str], tuple[tuple[int, in
         if not texts:
             damaged.append((start, end - start))
     if not kept:
-        raise StorageError(f"{path} holds no whole record of a journal of Luthier: there is nothing to save")
+        raise StorageError(f"{path} contains no intact record of a Luthier journal: there is nothing to save")
     if kept[0].startswith('{"magic":"' + MAGIC):
         del kept[0]
     return kept, tuple(damaged)
@@ -154,7 +154,7 @@ def _fill_gaps(state: JournalState, saved: list[str]) -> dict[str, tuple[int, ..
     for name, study in state.studies.items():
         lost = sorted(set(range(max(study.trials, default=-1) + 1)) - set(study.trials))
         for number in lost:
-            error = "the record of this trial was damaged, and lost in `luthier repair`"
+            error = "the record of this trial was damaged, and `luthier repair` could not save it"
             time = state.time
             record = TrialRecord(number, TrialState.FAIL, error=error, created=time, finished=time)
             entry = {**trial_entry(name, Change(record), study.revision + 1), "time": time}

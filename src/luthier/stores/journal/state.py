@@ -68,7 +68,7 @@ class JournalState(StoreState):
         elif op == "delete":
             self.studies.pop(name, None)
         else:
-            raise StorageError(f"a record of the kind {op!r} is unknown to this Luthier: upgrade it")
+            raise StorageError(f"a record has the unknown kind {op!r}: upgrade Luthier")
         self.time = max(self.time, entry.get("time", 0.0))
 
     def _apply_study(self, entry: Entry) -> None:

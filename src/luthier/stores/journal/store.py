@@ -59,7 +59,7 @@ class JournalStore(StateStore):
 
     Raises:
         StorageError: it cannot be opened, is damaged, or is not Luthier's.
-        SchemaTooNew: a newer Luthier wrote it.
+        SchemaTooNew: a newer version of Luthier wrote it.
         StorageBusy: others held it locked for `timeout` seconds.
     """
 
@@ -125,8 +125,8 @@ class JournalStore(StateStore):
             self._id = ""
             if isinstance(error, KeyError | TypeError | ValueError | IndexError | AttributeError):
                 raise StorageError(
-                    f"{self._place} holds a record that makes no sense ({error!r}), though it is whole: something "
-                    f"other than Luthier wrote it, or a bug. `luthier repair {self._place}` saves the others"
+                    f"{self._place} contains an intact record that is not valid ({error!r}): something other "
+                    f"than Luthier wrote it, or this is a bug. `luthier repair {self._place}` saves the others"
                 ) from error
             raise
 

@@ -42,13 +42,13 @@ _WAL_IS_SAFE = (3, 51, 3)
 _JOURNAL_BYTES = 2**20
 
 _HELP = {
-    "SQLITE_FULL": "the disk (or a quota) is full: make room. Nothing that was acknowledged is lost",
+    "SQLITE_FULL": "the disk (or a quota) is full: free some space. Nothing that was acknowledged is lost",
     "SQLITE_IOERR": "the disk cannot be read or written, or a size limit was hit: check that it has room and is "
     "still there. Nothing that was acknowledged is lost",
-    "SQLITE_READONLY": "it may only be read: allow writing to the file and its folder",
-    "SQLITE_CANTOPEN": "it cannot be opened: check that the file and its folder may be read and written",
+    "SQLITE_READONLY": "it is read-only: allow writing to the file and its folder",
+    "SQLITE_CANTOPEN": "it cannot be opened: check the permissions of the file and its folder",
     "SQLITE_NOTADB": "it is not a database: give another path",
-    "SQLITE_CORRUPT": "the file is damaged: put back a copy, or try SQLite's `.recover`",
+    "SQLITE_CORRUPT": "the file is damaged: restore a copy, or try SQLite's `.recover`",
 }
 
 
@@ -103,14 +103,14 @@ class Database:
                 with Running(), engine.begin() as connection:
                     return work(connection)
             except UnicodeEncodeError as error:
-                raise StorageError(f"{self.path} takes no text such as {error.object!r}: {error.reason}") from error
+                raise StorageError(f"{self.path} cannot store text such as {error.object!r}: {error.reason}") from error
             except (exc.DBAPIError, sqlite3.Error) as error:
                 name = _error_name(error)
                 if not name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                     raise StorageError(self._explained(error, name)) from error
                 if time.monotonic() >= deadline:
                     raise StorageBusy(
-                        f"{self.path} stayed locked by others for {self.timeout:g} s: "
+                        f"{self.path} stayed locked by other programs for {self.timeout:g} s: "
                         "look for a program that holds it open, or give SqlStore a longer timeout="
                     ) from error
             time.sleep(random.uniform(0, 2 * pause))  # at random, so that writers do not meet again and again
@@ -155,7 +155,7 @@ class Database:
             sync_folder(copy)
         except (OSError, sqlite3.Error) as error:
             part.unlink(missing_ok=True)
-            raise StorageError(f"{self.path} cannot be copied to {copy}, so it is left as it is: {error}") from error
+            raise StorageError(f"{self.path} cannot be copied to {copy}, so it was left unchanged: {error}") from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -34,7 +34,7 @@ def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Ex
 
     Raises:
         StudyNotFound: there is none of that name.
-        SchemaTooNew: a newer Luthier has changed the tables since they were opened.
+        SchemaTooNew: a newer version of Luthier has changed the tables since they were opened.
     """
     row = connection.execute(statement, {"name": name}).first()
     if row is None:
@@ -45,7 +45,7 @@ def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Ex
 
 def not_found(name: str, place: str) -> StudyNotFound:
     """That there is no study of that name."""
-    return StudyNotFound(f"there is no study {name!r} in {place}: create it first, or look at the names in studies()")
+    return StudyNotFound(f"there is no study {name!r} in {place}: create it first, or list the names with studies()")
 
 
 @dataclass(slots=True)

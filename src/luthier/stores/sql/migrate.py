@@ -38,7 +38,7 @@ def prepare(database: Database | ServerDatabase) -> None:
     `TABLE_backup_REVISION_2` and so on where there are some.
 
     Raises:
-        SchemaTooNew: a newer Luthier wrote it.
+        SchemaTooNew: a newer version of Luthier wrote it.
         StorageError: it belongs to another program, or cannot be used.
     """
     version = database.read(lambda connection: _version(connection, database))
@@ -68,21 +68,22 @@ def _version(connection: sa.Connection, database: Database | ServerDatabase) -> 
         return None
     if VERSION_TABLE not in names:
         shown = ", ".join(names[:3])
-        raise StorageError(f"{place} is a database of another program (it has {shown}): give another one")
+        raise StorageError(f"{place} is a database of another program (it has {shown}): use another one")
     found = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
     if found is None and not database.atomic_schema:
         return None  # it is being made, or that was cut short
     if not str(found).isdigit():
-        raise StorageError(f"{place} says that its schema is {found!r}: no Luthier wrote that; put back a copy")
+        raise StorageError(f"{place} has the schema {found!r}, which no version of Luthier writes: restore a copy")
     check_version(int(str(found)), place)
     return int(str(found))
 
 
 def check_version(version: int, place: str) -> None:
-    """Raise `SchemaTooNew` where a newer Luthier made or changed the tables."""
+    """Raise `SchemaTooNew` where a newer version of Luthier made or changed the tables."""
     if version > SCHEMA:
         raise SchemaTooNew(
-            f"{place} has schema {version}, this Luthier knows up to {SCHEMA}: upgrade Luthier, or use another one"
+            f"{place} has schema {version}, this version of Luthier reads up to {SCHEMA}: "
+            "upgrade Luthier, or use another storage"
         )
 
 
@@ -98,4 +99,4 @@ def _run_migrations(connection: sa.Connection, place: str) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StorageError(f"{place} cannot be brought to schema {SCHEMA} and is left as it is: {error}") from error
+        raise StorageError(f"{place} cannot be upgraded to schema {SCHEMA} and was left unchanged: {error}") from error

@@ -37,8 +37,8 @@ _POOL = "luthier"  # as which the pool logs
 class Trouble(Enum):
     """What an error of a driver means."""
 
-    BUSY = "others hold a lock, or two waited for each other: try again"
-    DOWN = "the server cannot be reached, or not yet: try again"
+    BUSY = "other programs hold a lock, or there was a deadlock: try again"
+    DOWN = "the server cannot be reached, or is still starting: try again"
     FATAL = "trying again does not help"
 
 
@@ -153,7 +153,7 @@ class ServerDatabase:
         """Wait until nobody else makes or changes the tables. Raises `StorageBusy`."""
         if not self._server.lock_schema(connection, self.timeout):
             raise StorageBusy(
-                f"others were changing the schema of {self.place} for {self.timeout:g} s: try again later"
+                f"other programs were changing the schema of {self.place} for {self.timeout:g} s: try again later"
             )
 
     def back_up(self, connection: sa.Connection, version: int) -> None:
@@ -180,7 +180,9 @@ class ServerDatabase:
                 with Running(), self._connect(engine) as connection, connection.begin():
                     return work(connection)
             except UnicodeEncodeError as wrong:
-                raise StorageError(f"{self.place} takes no text such as {wrong.object!r}: {wrong.reason}") from wrong
+                raise StorageError(
+                    f"{self.place} cannot store text such as {wrong.object!r}: {wrong.reason}"
+                ) from wrong
             except (exc.DBAPIError, engine.dialect.loaded_dbapi.Error) as raised:
                 error = raised if isinstance(raised, exc.DBAPIError) else _wrapped(raised, engine.dialect)
                 trouble = self._server.trouble(error)
@@ -199,8 +201,8 @@ class ServerDatabase:
         cause = " ".join(str(error.orig).split())
         if trouble is Trouble.BUSY:
             return StorageBusy(
-                f"{self.place} stayed locked by others for {self.timeout:g} s: look for a transaction that is left "
-                f"open there, or give SqlStore a longer timeout= ({cause})"
+                f"{self.place} stayed locked by other programs for {self.timeout:g} s: look for a transaction that is "
+                f"left open there, or give SqlStore a longer timeout= ({cause})"
             )
         if trouble is Trouble.DOWN:
             return StorageError(

@@ -59,7 +59,7 @@ class SqlStore:
 
     Raises:
         StorageError: it cannot be opened, or is not Luthier's.
-        SchemaTooNew: a newer Luthier wrote it.
+        SchemaTooNew: a newer version of Luthier wrote it.
         StorageBusy: others held it locked for `timeout` seconds.
         MissingDependency: the driver of a server is not installed.
     """
@@ -108,7 +108,7 @@ class SqlStore:
             if tried and found is not None and all(found._mapping[key] == value for key, value in row.items()):
                 return
             if found is not None:
-                raise StudyExists(f"{self._place} has a study {study.name!r} already: load it, or choose another name")
+                raise StudyExists(f"{self._place} already has a study {study.name!r}: load it, or choose another name")
             tried.append(study.name)
             connection.execute(sql.ADD_STUDY, {**row, **self._database.new_study_id(connection)})
             locked = LockedStudy.find(connection, study.name, self._database)
@@ -120,7 +120,8 @@ class SqlStore:
         except StorageError as error:
             if isinstance(error.__cause__, exc.IntegrityError):  # between the look and the insert
                 raise StudyExists(
-                    f"{self._place} has a study {study.name!r} since this moment: load it, or choose another name"
+                    f"{self._place} already has a study {study.name!r}, created just now: "
+                    "load it, or choose another name"
                 ) from error
             raise
 

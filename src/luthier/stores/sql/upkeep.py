@@ -26,8 +26,8 @@ def compact(path: Path) -> tuple[int, int]:
             connection.execute("VACUUM").close()
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise StorageBusy(f"{path} stayed locked by others for {_TIMEOUT:g} s: stop them first") from error
-        raise StorageError(f"{path} cannot be made smaller: {error}. It is as it was") from error
+            raise StorageBusy(f"{path} stayed locked by other programs for {_TIMEOUT:g} s: stop them first") from error
+        raise StorageError(f"{path} cannot be compacted: {error}. It is unchanged") from error
     return before, path.stat().st_size
 
 
@@ -50,7 +50,7 @@ def damage(path: Path) -> list[str]:
     except sqlite3.Error as error:
         return [f"SQLite cannot read it: {error}"]
     found = [f"SQLite's integrity check: {line}" for line in lines if line != "ok"]
-    found += [f"trial {number} is in a state that does not exist: {state}" for number, state in unknown]
+    found += [f"trial {number} has an unknown state: {state}" for number, state in unknown]
     found += [f"{orphans} trials belong to no study"] if orphans else []
     return found + [
         f"study {name!r} counts {claimed} trials and has {there}" for name, claimed, there in counts if claimed != there

@@ -51,7 +51,7 @@ def _of_file(url: sa.URL) -> sa.URL:
     if url.host:
         raise StorageError(f"{url.render_as_string()!r} lacks a slash: write sqlite:///study.db, or just study.db")
     if url.database in (None, "", ":memory:"):
-        raise StorageError("a SQLite database in memory is no storage for a study: give a file, or storage=None")
+        raise StorageError("a SQLite database in memory cannot hold a study: give a file, or storage=None")
     path = Path(url.database).absolute()  # whatever the working directory is later
     check_path(path, "study.db")
     return url.set(database=str(path))

@@ -194,7 +194,9 @@ def load_model(folder: str | Path) -> Predictor:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path} is damaged ({error}): save the model again") from error
     if not isinstance(found, int) or found > FORMAT:
-        raise StorageError(f"{path} has format {found}, this Luthier ({__version__}) reads up to {FORMAT}: upgrade it")
+        raise StorageError(
+            f"{path} has format {found}, this version of Luthier ({__version__}) reads up to {FORMAT}: upgrade it"
+        )
     if task != "image":
         raise StorageError(f"{path} is a model for the task {task!r}, not an image classifier")
     try:

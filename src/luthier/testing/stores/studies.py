@@ -72,7 +72,7 @@ class _Studies:
                 new_study(store, name)
             for i in range(3 * again):
                 store.ask(name, "me", str(i))
-            with pytest.raises(StudyNotFound, match="deleted, and another of that name was made"):
+            with pytest.raises(StudyNotFound, match="deleted, and another with that name was created"):
                 store.changes(name, revision)
             revision, found = store.changes(name, 0)
             assert len(found) == len(trials(store, name)) > again - 1
