@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_said(url, tmp_path):
         import_study(url)
     with pytest.raises(StudyNotFound, match="no study 'three'"):
         import_study(url, "three")
-    with pytest.raises(StorageError, match="no storage"):
+    with pytest.raises(StorageError, match="no Optuna storage"):
         read_optuna(f"sqlite:///{tmp_path}/no.db")
     assert not list(tmp_path.iterdir())
     (tmp_path / "text.db").write_text("no database " * 100)
