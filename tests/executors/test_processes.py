@@ -156,7 +156,7 @@ def test_a_timeout_is_a_positive_time(seconds):
 
 
 def test_what_an_executor_is_made_with_is_not_said_twice():
-    with pytest.raises(ValueError, match="give n_jobs in place of executor"):
+    with pytest.raises(ValueError, match="pass n_jobs instead of executor"):
         make().optimize(lambda trial: 1.0, n_trials=1, trial_timeout=1.0, executor=InlineExecutor())
     with pytest.raises(ValueError, match="n_jobs=2 has no effect on an executor"):
         make().optimize(lambda trial: 1.0, n_trials=1, n_jobs=2, executor=InlineExecutor())
