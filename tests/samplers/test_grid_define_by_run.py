@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import pytest
@@ -199,3 +200,16 @@ def test_values_that_are_no_json() -> None:
 
     study.optimize(objective)
     assert len(study.trials) == 1
+
+
+def test_a_loop_over_layers_has_as_many_trials_as_points() -> None:
+    def objective(trial: lt.Trial) -> float:
+        layers = trial.suggest_int("layers", 1, 3)
+        return sum(trial.suggest_categorical(f"width{i}", [1, 2]) for i in range(layers))
+
+    study = lt.create_study(sampler=GridSampler())
+    study.optimize(objective)
+    widths = [
+        dict(zip(("width0", "width1", "width2"), x, strict=False)) for n in (1, 2, 3) for x in product((1, 2), repeat=n)
+    ]
+    each_once(study, [{"layers": len(w), **w} for w in widths])

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from luthier.errors import SpaceError
 from luthier.space import Choice, Float, Int
@@ -71,3 +73,50 @@ def test_a_range_may_change_but_choices_and_kinds_may_not():
         growing.meet("a", Int(0, 2))
     with pytest.raises(SpaceError, match=r"'o' was suggested with the choices \['x', 'y'\], now with \['x', 'z'\]"):
         growing.meet("o", Choice(["x", "z"]))
+
+
+def test_a_condition_is_learned_from_the_first_trial_that_has_the_parameter():
+    growing = GrowingSpace()
+    growing.meet("layers", Int(1, 3))
+    assert not growing.learn([{"layers": 1}])
+    assert not growing.learn([{"layers": 1}])
+    growing.meet("width", Int(8, 64))  # as the third trial asks for it
+    assert not growing.learn([]), "it is running"
+    assert growing.learn([{"layers": 2, "width": 8}])
+    assert growing.space.parameters["width"].when == {"layers": (2, 3)}
+    assert not growing.learn([{"layers": 1}, {"layers": 3, "width": 8}])
+
+
+def test_what_nothing_explains_is_not_tried_again_for_every_trial(monkeypatch):
+    growing = grown({"a": Choice(["x", "y"]), "b": Float(0, 1)}, [{"a": "x", "b": 0.5}, {"a": "y"}])
+    growing.meet("c", Float(0, 1))
+    growing.learn([{"a": "y", "c": 0.5}])  # not explained: trial 1 had the same values without it
+    tried = []
+    monkeypatch.setattr("luthier.space.growing.explanations", lambda *_: tried.append(1))
+    growing.learn([{"a": "y"}, {"a": "y", "c": 0.5}, {"a": "x", "b": 0.1}, {"a": "x", "b": 0.1, "c": 0.1}] * 3)
+    assert tried == [] and growing.space.parameters["b"].when == {"a": ("x",)}
+
+
+OBJECTIVES = {
+    "layers": lambda n: {"n": n % 4 + 1, **{f"w{i}": i + n for i in range(n % 4 + 1)}},
+    "branches": lambda n: {"k": "abc"[n % 3], **({"x": n} if n % 3 == 1 else {"y": n, "m": n % 2} if n % 3 else {})},
+    "two together": lambda n: {"a": n & 1, "b": n & 2, **({"c": n} if n & 1 and n & 2 else {})},
+    "by chance": lambda n: {"a": n % 2, **({"c": n} if hash((n, 0.5)) % 3 == 0 else {})},
+    "nested": lambda n: {"a": n % 3, **({"b": n % 2, **({"c": n} if n % 2 else {})} if n % 3 else {})},
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(sorted(OBJECTIVES)), st.lists(st.integers(0, 23), max_size=20), st.data())
+def test_a_study_that_is_loaded_knows_what_one_that_went_on_knows(name, numbers, data):
+    growing, trials = GrowingSpace(), []
+    for n in numbers:
+        params = OBJECTIVES[name](n)
+        for parameter, value in params.items():
+            growing.meet(parameter, Choice(list("abc")) if isinstance(value, str) else Int(0, 40))
+        if data.draw(st.booleans()):  # else it failed
+            trials.append(params)
+            growing.learn([params])
+        loaded = GrowingSpace(growing.domains)
+        loaded.learn(trials)
+        assert loaded.space == growing.space

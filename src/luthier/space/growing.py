@@ -48,6 +48,7 @@ class GrowingSpace:
         self._when: dict[str, AtLeast | Allowed] = {}
         self._unexplained: set[str] = set()
         self._seen: list[Mapping[str, Label]] = []
+        self._unseen = set(self.domains)  # names that no complete trial had
         self.space = self._made(self.domains)
 
     def is_new(self, name: str, domain: Domain) -> bool:
@@ -77,6 +78,8 @@ class GrowingSpace:
             return False
         domains = {**self.domains, name: domain}  # a new one: trials hold the old
         self.space = self._made(domains)
+        if name not in self.domains:
+            self._unseen.add(name)
         self.domains = domains
         return True
 
@@ -84,12 +87,17 @@ class GrowingSpace:
         """Take notice of which parameters complete trials had; True if that changed the space."""
         surprising = False
         for params in trials:
+            if self._unseen and (first := self._unseen & params.keys()):
+                self._unseen -= first
+                surprising = surprising or len(self._seen) > 0  # all those before lack it
             self._seen.append(params)
             surprising = surprising or self._surprises(params)
         if not surprising:
             return False
-        before = dict(self._when)
+        before, unexplained = self._when, self._unexplained
         self._when, self._unexplained = explanations(self.domains, self._seen)
+        if self._unexplained != unexplained:
+            self._expected.clear()
         if self._when == before:
             return False
         self.space = self._made(self.domains)
