@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,41 @@ def test_values_closer_than_the_encoding_tells_apart_do_not_repeat() -> None:
     assert 1 <= len(run(Space({"x": Float(-1e15, 1e15)}), GridSampler({"x": [0.0, 1e-3]}))) <= 2
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_whole_numbers_that_no_double_holds(log: bool) -> None:
+    low = 2**62
+    space = Space({"x": Int(low, low + 10, log=log)})
+    assert {c["x"] for c in run(space, GridSampler())} == set(range(low, low + 11))
+    assert [c["x"] for c in run(space, GridSampler({"x": 3}))] in [
+        list(x) for x in permutations([low, low + 5, low + 10])
+    ]
+    assert {c["x"] for c in run(space, GridSampler({"x": [low + 1, low + 3]}))} == {low + 1, low + 3}
+    steps = Space({"x": Int(low, low + 10, step=3)})
+    assert {c["x"] for c in run(steps, GridSampler())} == {low, low + 3, low + 6, low + 9}
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Int(0, 2**63 - 1),
+        Int(-(10**300), 10**300),
+        Int(1, 2**62, log=True),
+        Int(2**62, 2**62 + 2**40, log=True),
+        Float(0, 1, step=1e-17),
+        Float(1e-300, 1e300, log=True),
+        Float(-1e308, 1e308),
+    ],
+    ids=lambda domain: repr(domain)[:40],
+)
+def test_a_range_of_more_values_than_doubles_tell_apart_is_a_continuum(domain: Int | Float) -> None:
+    found = [c["x"] for c in run(Space({"x": domain}), GridSampler())]
+    assert len(found) == len(set(found)) == 5
+    ends = domain.encode([min(found), max(found)])
+    np.testing.assert_allclose(ends, [0, 1], atol=0.02)
+    listed = [domain.low, domain.value(0.3), domain.value(0.8)]
+    assert sorted(c["x"] for c in run(Space({"x": domain}), GridSampler({"x": listed}))) == sorted(listed)
+
+
 def test_listed_parents_and_children() -> None:
     space = Space({"n": Int(1, 50), "x": Float(0, 1, when="n > 10")})
     found = run(space, GridSampler({"n": [1, 20], "x": [0.125]}))
@@ -269,6 +305,8 @@ def test_listed_values_that_require_forbids_are_left_out() -> None:
         (Float(0, 1), float("nan"), "nan"),
         (Int(0, 9), 2.5, "not a whole number"),
         (Int(0, 9, step=3), 4, "nearest is 3"),
+        (Int(0, 10, step=3), 10, "nearest is 9"),
+        (Int(2**62, 2**62 + 9, step=3), 2**62 + 5, f"nearest is {2**62 + 6}"),
         (Choice(["a", "b"]), "c", "'a', 'b'"),
         (Ordinal([16, 32]), 24, "16, 32"),
     ],

@@ -64,6 +64,30 @@ SPACES: dict[str, Space] = {
         {"kind": Choice(["a", "b"]), "x": Float(0, 1), "z": Float(0, 1, when={"kind": "a"})},
         require=["z < x", "x > 0.1"],
     ),
+    "extreme numbers": Space(
+        {
+            "tiny and huge": Float(1e-300, 1e300, log=True),
+            "whole line": Float(-1e308, 1e308),
+            "two doubles": Float(1.0, 1.0 + 1e-15),
+            "narrow": Int(2**62, 2**62 + 10),
+            "narrow, log": Int(2**62, 2**62 + 10, log=True),
+            "all of 64 bits": Int(-(2**63), 2**63 - 1),
+            "more than 64 bits": Int(1, 10**300, log=True),
+            "steps": Float(1e15, 1e15 + 4, step=0.5),
+        }
+    ),
+    "odd names": Space(
+        {
+            "lambda": Int(0, 3),
+            "None": Choice([None, True, "None"], when="`lambda` >= 1"),
+            "µ": Float(0, 1, when={"None": (None, "None")}),
+            " ": Ordinal(["", "a b", "\0"]),
+            "a`b": Float(1e-3, 1, log=True, when={" ": ("", "\0")}),
+            "q_0": Int(1, 2),
+            "🙂" * 100: Float(0, 1, step=0.25),
+        },
+        require=["`lambda` + q_0 < 5"],
+    ),
     "wide": Space({f"x{i}": Float(0, 1) for i in range(24)}),
 }
 """Spaces by name: every kind of domain, condition and constraint."""

@@ -225,7 +225,7 @@ def _axis(domain: Domain) -> Floats:
     assert size is not None
     if isinstance(domain, Choice):
         return np.arange(size, dtype=np.float64)
-    if isinstance(domain, Int) and domain.log and size > 1:
+    if isinstance(domain, Int) and domain.on_log_scale and size > 1:
         return domain.encode(np.arange(domain.low, domain.high + 1, dtype=np.float64))
     return np.asarray((np.arange(size) + 0.5) / size)
 

@@ -15,6 +15,9 @@ from ...space import Choice, Domain, Float, Int, Ordinal
 from ...space.labels import label_key
 from ...types import Floats, Label
 
+_MOST_VALUES = 2**50  # bins that doubles tell apart
+_MOST_ON_LOG_SCALE = 2**44  # whole numbers up to which each comes back from its logarithm
+
 Levels: TypeAlias = NDArray[Any]  # whole numbers: int64, or Python's where those could overflow
 Wish: TypeAlias = int | tuple[str, ...] | None  # a number of points, keys of listed labels, or all there is
 
@@ -46,12 +49,19 @@ def axis(domain: Domain, wish: Wish, default: int) -> Axis:
     if isinstance(domain, Choice):
         return Axis(domain.size, lambda i: i.astype(np.float64), lambda u: np.round(u).astype(np.int64))
     size = domain.size
-    if size is None or (wish is not None and wish < size and not isinstance(domain, Ordinal)):
+    if isinstance(domain, Ordinal):
+        return _even_axis(domain.size)
+    if size is None or _is_vast(domain) or (wish is not None and wish < size):
         u = np.linspace(0, 1, wish or default) if (wish or default) > 1 else np.array([0.5])
-        return _table_axis(np.unique(domain.encode(domain.decode(u))))
-    if isinstance(domain, Ordinal) or size == 1:
-        return Axis(size, lambda i: (i.astype(np.float64) + 0.5) / size, lambda u: _inside(np.floor(u * size), size))
-    return _numeric_axis(domain, size)
+        return _table_axis(np.unique(domain.encode(domain.decode(u)) if size is None else domain.snap(u)))
+    return _log_axis(domain, size) if isinstance(domain, Int) and domain.on_log_scale else _even_axis(size)
+
+
+def _is_vast(domain: Float | Int) -> bool:
+    """Whether there are too many values for doubles to tell their coordinates apart, so that it is a continuum."""
+    if isinstance(domain, Int) and domain.on_log_scale:
+        return domain.high > _MOST_ON_LOG_SCALE
+    return domain.size is not None and domain.size > _MOST_VALUES
 
 
 def listed(name: str, domain: Domain, values: Sequence[Any]) -> tuple[str, ...]:
@@ -64,10 +74,14 @@ def listed(name: str, domain: Domain, values: Sequence[Any]) -> tuple[str, ...]:
     for value in values:
         try:
             label = domain.stored(value)
-            if isinstance(domain, Float | Int) and domain.size is not None:
-                nearest = domain.value(float(domain.encode([label])[0]))
-                if abs(float(nearest) - float(value)) > 1e-9 * float(domain.step or 1):
-                    raise SpaceError(f"{value} is not low + k * step; the nearest is {nearest}")
+            if isinstance(domain, Int) and (off := (domain.check(value) - domain.low) % domain.step):
+                below = int(value) - off
+                nearest = below + domain.step if 2 * off > domain.step and below + domain.step <= domain.high else below
+                raise SpaceError(f"{value} is not low + k * step; the nearest is {nearest}")
+            if isinstance(domain, Float) and domain.step is not None and not _is_vast(domain):
+                there = domain.value(float(domain.encode([label])[0]))
+                if abs(there - float(value)) > 1e-9 * domain.step:
+                    raise SpaceError(f"{value} is not low + k * step; the nearest is {there}")
         except SpaceError as error:
             raise SpaceError(
                 f"GridSampler lists {value!r} for parameter {name!r}, which cannot have it: {error}; "
@@ -94,12 +108,16 @@ def _table_axis(table: Floats, labels: tuple[Label, ...] | None = None) -> Axis:
     return Axis(len(table), lambda i: table[i.astype(np.intp)], levels, labels)
 
 
-def _numeric_axis(domain: Float | Int, size: int) -> Axis:
-    step = domain.step or 1
+def _even_axis(size: int) -> Axis:
+    """Of values at the centres of equal bins."""
+    return Axis(size, lambda i: (i.astype(np.float64) + 0.5) / size, lambda u: _inside(np.floor(u * size), size))
+
+
+def _log_axis(domain: Int, size: int) -> Axis:
     return Axis(
         size,
-        lambda i: domain.encode(domain.low + i.astype(np.float64) * step),
-        lambda u: np.where((u < 0) | (u > 1), -1, _inside(np.round((domain.decode(u) - domain.low) / step), size)),
+        lambda i: domain.encode(domain.low + i.astype(np.float64)),
+        lambda u: np.where((u < 0) | (u > 1), -1, _inside(np.round(domain.decode(u) - domain.low), size)),
     )
 
 

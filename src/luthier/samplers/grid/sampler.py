@@ -45,9 +45,10 @@ class GridSampler:
     Args:
         points: a mapping from a parameter's name to the list of its values, or to a number of points: values of a
             continuum, both ends included, on its own scale. One number alone is for all continua. A number by name
-            thins out Int and stepped Float as well, which otherwise have all their values. 5 by default, and for
-            continua that are not named. A value that is listed twice counts once. Names that the space lacks are
-            ignored, as long as an objective may still ask for them.
+            thins out Int and stepped Float as well, which otherwise have all their values; more than 2^50 of them
+            (2^44 on a log scale) count as a continuum. 5 by default, and for continua that are not named. A value that
+            is listed twice counts once. Names that the space lacks are ignored, as long as an objective may still ask
+            for them.
 
     Raises:
         ValueError: a number of points below 1, an empty list, or something that is neither.
