@@ -88,7 +88,7 @@ def value(x: Suggested) -> float:
 
 
 def timed(study: Any, suggest: Objective, number: bool = False) -> Callable[[], float]:
-    """A call adds one trial to a study and returns the seconds that the tuner took."""
+    """Return a call adds one trial to a study and returns the seconds that the tuner took."""
 
     def one() -> float:
         start = time.perf_counter()

@@ -88,7 +88,7 @@ def _row(name: str, log_ratio: np.ndarray, rank: np.ndarray) -> str:
 
 
 def table(variants: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """All variants over the runs that each of them has; the marks are those that all of them reached."""
+    """Return all variants over the runs that each of them has; the marks are those that all of them reached."""
     runs = [{(x["problem"], x["seed"]): x["regret"] for x in lines} for lines in variants.values()]
     shared = sorted(set.intersection(*(set(r) for r in runs)))
     marks = min(len(r[key]) for r in runs for key in shared)

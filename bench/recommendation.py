@@ -31,7 +31,7 @@ TOP, RERUNS, REPEATS = 5, 3, 3
 
 
 def searched(problem: Problem, seed: int) -> list[TrialRecord]:
-    """The trials of one search, the race's noise in them."""
+    """Return the trials of one search, the race's noise in them."""
     study = lt.create_study(space=problem.space, seed=seed)
     for number in range(max(AFTER)):
         trial = study.ask()
@@ -41,7 +41,7 @@ def searched(problem: Problem, seed: int) -> list[TrialRecord]:
 
 
 def confirmed(problem: Problem, candidates: Iterable[Configuration], repeat: int) -> Configuration:
-    """The candidate with the best mean on fresh seeds; one that fails once is out."""
+    """Return the candidate with the best mean on fresh seeds; one that fails once is out."""
 
     def mean(config: Configuration) -> float:
         values = [problem.observe(config, np.random.default_rng([9, repeat, k])) for k in range(RERUNS)]

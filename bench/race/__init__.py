@@ -1,1 +1,1 @@
-"""A race between hyperparameter tuners: the same problems, the same calls, the same arithmetic for everybody."""
+"""A race between hyperparameter tuners: the same problems, the same calls, the same arithmetic for all of them."""

@@ -62,7 +62,7 @@ def _check(data: Path) -> int:
 
 
 def main() -> int:
-    """The exit code: 1 where the check fails, 2 where data is missing."""
+    """Return the exit code: 1 where the check fails, 2 where data is missing."""
     a = _arguments()
     data, results = data_folder(a.data), a.out / "results.jsonl"
     try:

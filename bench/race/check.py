@@ -46,7 +46,7 @@ def random_search(task: str, data: Path, runs: int) -> np.ndarray:
 
 
 def compare(data: Path, runs: int = 500) -> list[Comparison]:
-    """All comparisons; the tolerance is 5 % of the published figure and two standard errors of its 30 runs."""
+    """Return all comparisons; the tolerance is 5 % of the published figure and two standard errors of its 30 runs."""
     published = json.loads(existing(data / FILE).read_text())
     found = []
     for task in lcbench.PUBLISHED:

@@ -161,7 +161,7 @@ def missing(name: str) -> str | None:
 
 
 def version(name: str) -> str:
-    """The package behind a peer, and its version."""
+    """Return the package behind a peer, and its version."""
     entry = PEERS[name]
     program = f"from importlib.metadata import version; print(version({entry.distribution!r}))"
     found = subprocess.run([entry.python, "-c", program], check=True, capture_output=True, text=True).stdout
@@ -169,7 +169,7 @@ def version(name: str) -> str:
 
 
 def open_peer(name: str, space: Mapping[str, Any], seed: int, trials: int) -> Peer:
-    """A fresh tuner for one run over a space (its JSON). Close it afterwards."""
+    """Return a fresh tuner for one run over a space (its JSON). Close it afterwards."""
     return (_Local if PEERS[name].environment is None else _Remote)(name, space, seed, trials)
 
 

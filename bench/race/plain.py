@@ -34,17 +34,17 @@ class Parameter:
         return self.kind == "choice"
 
     def is_active(self, raw: Mapping[str, Any]) -> bool:
-        """Whether the parents in `raw` let this parameter exist."""
+        """Return whether the parents in `raw` let this parameter exist."""
         return all(parent in raw and raw[parent] in allowed for parent, allowed in self.when.items())
 
     def clean(self, value: Any) -> Any:
-        """The nearest value that exists: tuners work in logarithms and miss a bound by one rounding."""
+        """Return the nearest value that exists: tuners work in logarithms and miss a bound by one rounding."""
         inside = min(max(value, self.low), self.high)
         return float(inside) if self.is_float else round(inside)
 
 
 def parse(space: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """The parameters of a space's JSON, parents before children.
+    """Return the parameters of a space's JSON, parents before children.
 
     Raises:
         ValueError: a step, an expression as a condition, or a child before its parent: no problem here has one.
@@ -69,7 +69,7 @@ def parse(space: Mapping[str, Any]) -> tuple[Parameter, ...]:
 
 
 def cleaned(parameters: Sequence[Parameter], raw: Mapping[str, Any]) -> Raw:
-    """What of a tuner's answer exists: inactive parameters left out, values inside their ranges."""
+    """Return what of a tuner's answer exists: inactive parameters left out, values inside their ranges."""
     found: Raw = {}
     for p in parameters:
         if p.is_active(found):
@@ -78,7 +78,7 @@ def cleaned(parameters: Sequence[Parameter], raw: Mapping[str, Any]) -> Raw:
 
 
 def labelled(parameters: Sequence[Parameter], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration behind a cleaned answer."""
+    """Return the configuration behind a cleaned answer."""
     return {p.name: p.labels[raw[p.name]] if p.labels else raw[p.name] for p in parameters if p.name in raw}
 
 
@@ -93,7 +93,7 @@ class WorstSeen:
         self._waiting: list[Any] = []
 
     def __call__(self, trial: Any, loss: float) -> Iterator[tuple[Any, float]]:
-        """What to tell the tuner now: (trial, finite loss) pairs."""
+        """Return what to tell the tuner now: (trial, finite loss) pairs."""
         if loss != loss:
             self._waiting.append(trial)
         else:

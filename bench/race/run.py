@@ -39,7 +39,7 @@ def race(problem: Problem, peer_name: str, seed: int, trials: int) -> Line:
         for number in range(trials):
             before = peer.seconds
             config = problem.space.check(peer.ask())
-            # the noise of trial n of seed s is the same stream for everybody
+            # the noise of trial n of seed s is the same stream for every peer
             loss = problem.observe(config, np.random.default_rng([seed, number]))
             peer.tell(config, loss)
             if loss < best:
@@ -64,7 +64,7 @@ def _work(problem: str, data: Path, peer: str, seed: int, trials: int) -> Line:
 
 
 def read(path: Path) -> list[Line]:
-    """The lines of a results file, the later of two for the same run; a line cut short by a kill is left out."""
+    """Return the lines of a results file, the later of two for the same run; a line cut short by a kill is left out."""
     found: dict[tuple[Any, ...], Line] = {}
     if not path.exists():
         return []

@@ -31,7 +31,7 @@ def bootstrap(regrets: Sequence[Floats], rng: np.random.Generator) -> tuple[Floa
 
 
 def trials_to(curve: Floats, target: float) -> int | None:
-    """The first trial, from 1, at which a curve is at most the target; None if it never is."""
+    """Return the first trial, from 1, at which a curve is at most the target; None if it never is."""
     there = np.flatnonzero(curve <= target + 1e-12)
     return int(there[0]) + 1 if len(there) else None
 

@@ -17,7 +17,7 @@ MARKS = (25, 50, 100, 200)
 
 @dataclass(frozen=True)
 class Results:
-    """What a results file says of some peers and problems at one number of trials."""
+    """What a results file holds on some peers and problems at one number of trials."""
 
     trials: int
     regrets: dict[str, dict[str, Floats]]  # peer, problem: (seeds, T), clipped to [0, 1]
@@ -49,7 +49,7 @@ def collect(
     trials: int,
     observed: bool = False,
 ) -> Results:
-    """The lines of these peers, problems and seeds; regrets of the best observed, if so wanted, for everybody.
+    """Return the lines of these peers, problems and seeds; regrets of the best observed, if so wanted, for all peers.
 
     A run of more trials does not stand for one of fewer: some tuners plan with the number.
     """
@@ -155,7 +155,7 @@ def _gaps(results: Results, wanted: Sequence[str], problems: Sequence[str], seed
 
 
 def markdown(results: Results, peers: Sequence[str], problems: Sequence[str], seeds: int) -> str:
-    """All tables. Comparisons are over the problems that every peer with results has run."""
+    """Return all tables. Comparisons are over the problems that every peer with results has run."""
     today = datetime.datetime.now(datetime.UTC).date()
     text = (
         f"Race of {today}: {results.trials} trials, {seeds} seeds; Python {platform.python_version()}, "

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def line(row: Row) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     figures = (f"{_number(x)} {row.unit}" if x is not None else "–" for x in (row.luthier, row.optuna))
     ratio = "–" if row.ratio is None else f"{row.ratio:.1f}×"
     goal = "" if row.goal is None else f"≥ {row.goal:g}"

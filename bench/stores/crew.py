@@ -28,7 +28,7 @@ class Burst:
 
 
 class Crew:
-    """So many processes at one URL; they live until the context ends.
+    """This many processes at one URL; they live until the context ends.
 
     Attributes:
         numbers: of all trials that they ran.

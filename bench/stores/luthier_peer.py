@@ -1,4 +1,4 @@
-"""Luthier as a user would have it, but for the sampler: the store is measured."""
+"""Luthier as a user would have it, except for the sampler: the store is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .peers import NAMES, STUDY, Peer, finished_trials
 
 
 def peer(lease: float = LEASE_SECONDS) -> Peer:
-    """With leases of so many seconds."""
+    """with leases of this many seconds."""
     lt.set_verbosity("error")
 
     def study(url: str | None) -> lt.Study:

@@ -1,4 +1,4 @@
-"""Optuna as a user would have it, but for the sampler: the storage is measured."""
+"""Optuna as a user would have it, except for the sampler: the storage is measured."""
 
 from __future__ import annotations
 

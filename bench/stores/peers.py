@@ -30,7 +30,7 @@ def optimize(study: Any, seconds: float) -> list[int]:
 
 
 def finished_trials(count: int) -> Iterator[tuple[dict[str, float], float]]:
-    """Parameters and values, the same for both."""
+    """Return parameters and values, the same for both."""
     rng = random.Random(0)
     for _ in range(count):
         params = {name: rng.random() for name in NAMES}
@@ -43,7 +43,7 @@ class Peer:
 
     Attributes:
         open: the study at a URL, made if it is not there; in memory for None.
-        fill: put a study of so many finished trials at the URL of an empty SQLite file.
+        fill: put a study of this many finished trials at the URL of an empty SQLite file.
         trials: of a study, all, as cheaply as the library gives them.
         close: the connections of a study.
     """
@@ -55,7 +55,7 @@ class Peer:
 
 
 def peer(name: str) -> Peer:
-    """The peer "optuna", "luthier", or "luthier" with a lease of so many seconds: "luthier 10".
+    """Return the peer "optuna", "luthier", or "luthier" with a lease of this many seconds: "luthier 10".
 
     A library is loaded by those processes alone that measure it.
     """

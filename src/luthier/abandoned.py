@@ -20,7 +20,7 @@ class Abandoned:
         self._looked_at = -math.inf
 
     def give_back_dead(self) -> list[int]:
-        """Queue again every running trial of a process of this machine that is no longer there."""
+        """Queue again every running trial of a process of this machine that has ended."""
         engine = self._engine
         with engine.lock:
             engine.sync()

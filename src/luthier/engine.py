@@ -1,8 +1,8 @@
 """Engine: where samplers, schedulers and stores meet; what Study shows and Trial talks to.
 
 The way of a trial: `ask` takes in what others did (`sync`), lets the sampler propose parameters for the
-next number, and hands the proposal to the store, which starts the trial in one transaction; had somebody
-else taken the number, parameters are suggested again for the number that came. `report` goes to the
+next number, and hands the proposal to the store, which starts the trial in one transaction; if another
+process took the number, parameters are suggested again for the number that came. `report` goes to the
 history at once and to the store within a second, or with the next write. `tell` is one transaction.
 
 Where other processes see the store, a trial is held by a lease, which a thread renews for as long as this
@@ -110,7 +110,7 @@ class Engine:
         self.held.become_this_process()
 
     def close(self) -> None:
-        """Renew no more: what still runs here may be taken once its lease has run out."""
+        """Stop renewing: trials that still run here may be taken once their leases have run out."""
         self.held.close()
 
     @property
@@ -125,7 +125,7 @@ class Engine:
 
     @property
     def space(self) -> Space:
-        """What is searched: as declared, or as far as the objective has shown it."""
+        """The search space: as declared, or the parameters that the objective has asked for so far."""
         return self.declared if self.declared is not None else self._growing.space
 
     # -- what others did
@@ -181,8 +181,8 @@ class Engine:
         """Start a trial: a queued one if there is one, else a new one.
 
         Args:
-            fixed: values that the trial shall have: then it is a new one, and those that are queued go on waiting.
-            client: a unique id of this call, where the trial is run by somebody else: the same id gets the same
+            fixed: values to use: the trial is then a new one, and queued trials go on waiting.
+            client: a unique id of this call, where the trial runs elsewhere: the same id gets the same
                 trial again, and this process neither renews its lease nor keeps its reports.
         """
         with self.lock:
@@ -295,7 +295,7 @@ class Engine:
             return self.store.enqueue(self.name, stored, attrs, client or self._call())
 
     def stored(self, params: Mapping[str, Any]) -> Configuration:
-        """Values for some parameters as they are stored, without those that are inactive beside the others.
+        """Return values for some parameters as they are stored, without those that are inactive beside the others.
 
         Raises:
             SpaceError: no configuration has them.
@@ -309,7 +309,7 @@ class Engine:
     # -- the session of a trial
 
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
-        """A value for a parameter that the objective asks for and nothing was suggested for."""
+        """Return a value for a parameter that the objective asks for and nothing was suggested for."""
         with self.lock:
             record = self._attempt(number, token)
             if self._growing.is_new(name, domain):  # what fails leaves everything as it was
@@ -339,7 +339,7 @@ class Engine:
             self.held.report(record, step, value)
 
     def should_prune(self, number: int, token: str) -> bool:
-        """Whether the scheduler would stop the trial now."""
+        """Return whether the scheduler would stop the trial now."""
         if self.scheduler is None:
             return False
         with self.lock:
@@ -458,7 +458,7 @@ class Engine:
             return done
 
     def record(self, number: int) -> TrialRecord:
-        """The trial of that number. Raises `TrialNotFound`."""
+        """Return the trial of that number. Raises `TrialNotFound`."""
         if not 0 <= number < len(self.history):
             self.sync()
         if not 0 <= number < len(self.history):

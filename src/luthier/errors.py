@@ -71,7 +71,7 @@ class ConflictingTell(TrialNotRunning):
 
 
 class LeaseLost(LuthierError):
-    """The trial was given to another owner; what this one says of it no longer counts."""
+    """The trial was given to another owner; what this one writes to it no longer counts."""
 
 
 class StorageError(LuthierError):

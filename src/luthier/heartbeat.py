@@ -15,10 +15,10 @@ _log = logging.getLogger("luthier")
 class Heartbeat:
     """A daemon thread that runs from `start` on for as long as there is something to renew. Safe for threads.
 
-    It holds its owner weakly, so that a study that nobody holds any more is collected and its thread ends.
+    It holds its owner weakly, so that a study without references is collected and its thread ends.
 
     Args:
-        held: a method that says what is to be renewed: (number, token) of each trial. Called often; must not wait.
+        held: a method that returns what to renew: (number, token) of each trial. Called often; must not wait.
         renew: a method that renews one. What it raises is logged, and tried again ten times as soon.
         seconds: from beat to beat.
     """
@@ -26,7 +26,7 @@ class Heartbeat:
     def __init__(
         self, held: Callable[[], Sequence[tuple[int, str]]], renew: Callable[[int, str], None], seconds: float
     ) -> None:
-        # what comes says in how many seconds to beat, None to stop; put is safe in a weakref's callback
+        # each item is the seconds until the next beat, None to stop; put is safe in a weakref's callback
         self._wake: SimpleQueue[float | None] = SimpleQueue()
         self._held = weakref.WeakMethod(held, lambda _: self._wake.put(None))
         self._renew = weakref.WeakMethod(renew)
@@ -36,7 +36,7 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     def start(self, within: float | None = None) -> None:
-        """Beat from now on if it does not; the next time within so many seconds."""
+        """Start beating if it is not beating; the next beat comes within this many seconds."""
         within = self._seconds if within is None else min(within, self._seconds)
         with self._lock:
             latest = time.monotonic() + within
@@ -50,7 +50,7 @@ class Heartbeat:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more; returns when the thread has ended."""
+        """Stop beating; return when the thread has ended."""
         with self._lock:
             thread = self._thread
         if thread is not None:
@@ -80,7 +80,7 @@ class Heartbeat:
                 del renew  # while this thread sleeps, it holds nothing
 
     def _sleep(self) -> bool:
-        """Whether the time for a beat came and nobody said to stop."""
+        """Return whether the time for a beat came and `stop` was not called."""
         while (left := self._next - time.monotonic()) > 0:
             try:
                 if self._wake.get(timeout=left) is None:
@@ -94,7 +94,7 @@ class Heartbeat:
         return False
 
     def _due(self) -> Sequence[tuple[int, str]]:
-        """What is to be renewed. Under the lock: `start` sees either a thread that goes on or none."""
+        """What is to be renewed. Under the lock: `start` sees either a thread that goes on, or no thread."""
         with self._lock:
             method = self._held()
             held = () if method is None else method()

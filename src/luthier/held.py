@@ -1,4 +1,4 @@
-"""HeldTrials: the trials that a process runs: their leases, and what it knows of them that the store does not yet."""
+"""HeldTrials: the trials that a process runs: their leases, and what the store has not been told of them yet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Held:
 
 
 class HeldTrials:
-    """The trials of a study that this process runs. Under the engine's lock, but for the heartbeat.
+    """The trials of a study that this process runs. Under the engine's lock, except for the heartbeat.
 
     Args:
         store: where the study lives.
@@ -51,7 +51,7 @@ class HeldTrials:
             self._heartbeat = Heartbeat(self._to_renew, self._renew, self._lease / 3)
 
     def close(self) -> None:
-        """Renew no more: what still runs here may be taken once its lease has run out."""
+        """Stop renewing: trials that still run here may be taken once their leases have run out."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
 
@@ -62,26 +62,26 @@ class HeldTrials:
             self._heartbeat.start(None if params is None else SAVE_SECONDS)
 
     def forget(self, number: int, token: str | None) -> None:
-        """Hold an attempt no more; a later one of the same trial stays."""
+        """Stop holding an attempt; a later one of the same trial stays."""
         if self._get(number, token) is not None:
             del self._trials[number]
 
     def trial(self, number: int) -> Trial | None:
-        """The trial of that number, if it is held."""
+        """Return the trial of that number, if it is held."""
         held = self._get(number)
         return None if held is None else held.trial
 
     def runs(self, record: TrialRecord) -> bool:
-        """Whether this attempt is held."""
+        """Return whether this attempt is held."""
         return self._get(record.number, record.token) is not None
 
     def owns(self, record: TrialRecord) -> bool:
-        """Whether this attempt is held, and was not taken away."""
+        """Return whether this attempt is held, and was not taken away."""
         held = self._get(record.number, record.token)
         return held is not None and held.ours
 
     def ran_for(self, trial: Trial) -> float:
-        """Seconds since a trial was asked for; infinite for one that is not held."""
+        """Return seconds since a trial was asked for; infinite for one that is not held."""
         held = self._get(trial.number, trial.token)
         return math.inf if held is None else time.monotonic() - held.since
 
@@ -102,7 +102,7 @@ class HeldTrials:
     def unsaved(
         self, number: int, token: str | None, params: Configuration | None
     ) -> tuple[Configuration | None, list[tuple[int, float]]]:
-        """The parameters and reports to tell with a result, if those parameters were given with it."""
+        """Return the parameters and reports to tell with a result, if those parameters were given with it."""
         held = None if token is None else self._get(number, token)
         if held is None:
             return params, []
@@ -137,7 +137,7 @@ class HeldTrials:
             held.params, held.renewed_at = None, now
         except StorageError:
             raise
-        except LuthierError:  # it was taken, or told, or deleted: whoever runs it hears of it at its next call
+        except LuthierError:  # it was taken, or told, or deleted: the process that runs it is told at its next call
             held.ours = False
 
     def _get(self, number: int, token: str | None = None) -> _Held | None:

@@ -157,7 +157,7 @@ class History:
         return np.equal(self.states, TrialState.COMPLETE)
 
     def at_step(self, step: int) -> StepColumn:
-        """All that was reported at one step, in O(1)."""
+        """Return all that was reported at one step, in O(1)."""
         self._refresh()
         return self._steps.get(step) or StepColumn()
 
@@ -270,7 +270,7 @@ class History:
             self._constraints = wider
 
     def under(self, space: Space) -> History:
-        """The same trials encoded under another space; itself if the space is the same."""
+        """Return the same trials encoded under another space; itself if the space is the same."""
         if space is self.space or space == self.space:
             return self
         other = History(space, self.directions)

@@ -24,8 +24,8 @@ _TOO_LARGE = "no float is that large; return NaN, or raise, if the trial failed,
 class Session(Protocol):
     """What a running trial needs of its study: in the same process the engine, elsewhere a line to it.
 
-    What a trial says, it says under its token: an attempt whose trial was taken away hears `LeaseLost`, and says
-    nothing of the next one.
+    Every call of a trial carries its token: an attempt whose trial was taken away gets `LeaseLost`, and
+    cannot write to the next one.
     """
 
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
@@ -215,7 +215,7 @@ class Trial:
     # -- results on the way
 
     def report(self, value: float, step: int) -> None:
-        """Say an intermediate value, such as the validation loss after an epoch.
+        """Report an intermediate value, such as the validation loss after an epoch.
 
         Args:
             value: in the direction of the study; NaN counts as the worst there is.
@@ -256,7 +256,7 @@ class Trial:
         self._session.set_trial_attrs(self.number, self.token, {key: value})
 
     def set_constraints(self, values: Iterable[float]) -> None:
-        """Say how far the configuration is from being feasible: every value is at most 0 where it is.
+        """Set how far the configuration is from being feasible: it is feasible where every value is at most 0.
 
         Raises:
             ObjectiveError: a value is not a finite number.

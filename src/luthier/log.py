@@ -120,7 +120,7 @@ def finished_line(record: TrialRecord, best: TrialRecord | None) -> str:
 
 
 def short_params(params: Mapping[str, Any], width: int = _PARAMS_WIDTH) -> str:
-    """Parameters in about so many characters: "lr=0.001, layers=3"."""
+    """Return parameters in about this many characters: "lr=0.001, layers=3"."""
     parts: list[str] = []
     for name, value in params.items():
         text = f"{value:.4g}" if type(value) is float else repr(value)

@@ -82,7 +82,7 @@ class Optimization(Run):
     def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """As `done`, then `next`; in one transaction where trials are short, so that its price shows.
 
-        What took longer is told before anything else, and where somebody is to hear of it, before the next starts.
+        What took longer is told before anything else, and where callbacks wait for it, before the next starts.
         """
         with self._lock:
             new = self._in_one(trial, outcome)

@@ -13,7 +13,7 @@ def owner_id() -> str:
 
 
 def owner_is_dead(owner: str) -> bool:
-    """Whether the owner was a process of this machine that is gone; False where that cannot be known."""
+    """Return whether the owner was a process of this machine that is gone; False where that cannot be known."""
     parts = owner.rsplit("/", 2)
     if len(parts) != 3 or parts[0] != _HOST or not parts[1].isdigit():
         return False

@@ -115,7 +115,7 @@ class Run(ABC):
 
         Raises:
             LuthierError: this process was started by an objective, and is importing its script.
-            KeyboardInterrupt: on Ctrl-C, with a note that says how the study stands.
+            KeyboardInterrupt: on Ctrl-C, with a note on the state of the study.
         """
         _check_not_importing()
         try:

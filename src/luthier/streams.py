@@ -1,4 +1,4 @@
-"""Random streams: trial n of seed s draws from a stream of its own, whoever asks for it, and when."""
+"""Random streams: trial n of seed s draws from a stream of its own, whichever process asks for it, and when."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def fresh_seed() -> int:
-    """A seed for a study that was given none."""
+    """Return a seed for a study that was given none."""
     return int.from_bytes(os.urandom(8), "big") >> 1
 
 
@@ -29,7 +29,7 @@ class Streams:
         self._state = self._bits.state  # a fresh generator's: nothing is buffered
 
     def of_trial(self, number: int, name: str = "") -> np.random.Generator:
-        """The stream of a trial; with a parameter's name, one of its own for that parameter."""
+        """Return the stream of a trial; with a parameter's name, one of its own for that parameter."""
         counter = self._state["state"]["counter"]
         counter[2] = zlib.crc32(name.encode()) if name else 0
         counter[3] = number

@@ -1,4 +1,4 @@
-"""Suggestions: the sampler at work in a study: parameters for the trial of one number, whoever asks for it."""
+"""Suggestions: the sampler at work in a study: parameters for the trial of one number, whichever process asks."""
 
 from __future__ import annotations
 

@@ -131,5 +131,5 @@ class TrialRecord:
         return table(f"trial {self.number}: {self.state.name}", (), rows)
 
     def with_(self, **changes: Any) -> TrialRecord:
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed."""
         return replace(self, **changes)

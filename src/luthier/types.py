@@ -12,7 +12,7 @@ Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 
 Label: TypeAlias = bool | int | float | str | None
-"""A parameter's value as it is stored: a JSON scalar. A choice that is none is stored by its label."""
+"""A parameter's value as it is stored: a JSON scalar. Any other choice is stored by its label."""
 
 Configuration: TypeAlias = dict[str, Label]
 """The stored values of the active parameters of one trial."""

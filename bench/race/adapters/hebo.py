@@ -1,4 +1,4 @@
-"""HEBO with its defaults. It knows no conditions: it gets the flat space."""
+"""HEBO with its defaults. It does not support conditions: it gets the flat space."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _space(parameters: Sequence[Parameter], seed: int) -> cs.ConfigurationSpace:
 
 
 def _never_called(config: cs.Configuration, seed: int) -> float:
-    """What the facade wants to be given although it is asked and told."""
+    """What the facade must be given although it is asked and told."""
     raise NotImplementedError(f"asked for the cost of {config} with seed {seed}")
 
 

@@ -42,7 +42,7 @@ def select(wanted: Sequence[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def load(name: str, data: Path) -> Problem:
-    """A problem by its name.
+    """Return a problem by its name.
 
     Raises:
         MissingData: a file or a package that it needs is not there.

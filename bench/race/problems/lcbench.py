@@ -64,7 +64,7 @@ def scale(task: str, data: Path) -> tuple[float, float]:
 
 
 def lcbench(name: str, data: Path) -> Problem:
-    """The problem "lcbench/TASK" for a development task."""
+    """Return the problem "lcbench/TASK" for a development task."""
     task = name.split("/")[1]
     assert task in DEVELOPMENT, f"LCBench task {task} is not among the development tasks {DEVELOPMENT}"
     _session(data / "lcbench" / "model.onnx")

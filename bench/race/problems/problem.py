@@ -56,7 +56,7 @@ def data_folder(given: str | Path | None = None) -> Path:
 
 
 def existing(path: Path) -> Path:
-    """The path, if it is there.
+    """Return the path, if it is there.
 
     Raises:
         MissingData: it is not.

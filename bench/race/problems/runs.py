@@ -17,7 +17,7 @@ from .problem import MissingData, Problem, existing
 
 
 def nearest(space: Space, runs: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], int]:
-    """The function from a configuration to the nearest run in the encoded space.
+    """Return the function from a configuration to the nearest run in the encoded space.
 
     A different choice, and a parameter that only one of the two has, count like the whole of a range.
     """
@@ -122,7 +122,7 @@ def _landscape(path: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
 
 
 def arlbench(name: str, data: Path) -> Problem:
-    """The problem "arlbench/LANDSCAPE": one of ten seeds is observed, their mean is true.
+    """Return the problem "arlbench/LANDSCAPE": one of ten seeds is observed, their mean is true.
 
     A seed that failed counts as the worst return seen in the mean, and is observed as NaN.
     """

@@ -83,7 +83,7 @@ def _losses(group: str, dataset: str) -> np.ndarray:
 
 
 def table(name: str) -> Problem:
-    """The problem "hpolib/...", "hpobench/..." or "nasbench201/..."."""
+    """Return the problem "hpolib/...", "hpobench/..." or "nasbench201/..."."""
     group, dataset = name.split("/")
     losses, space = _losses(group, dataset), Space(GRIDS[group])
     means = np.nanmean(losses, axis=-1)

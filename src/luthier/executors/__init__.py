@@ -1,4 +1,4 @@
-"""Executors: where the trials of `Study.optimize` run; `protocol.py` says what one is.
+"""Executors: where the trials of `Study.optimize` run; see `protocol.py` for what one is.
 
 Worker processes are in `executors.processes`, which is imported by those who use it."""
 

@@ -24,7 +24,7 @@ class Left:
 
 
 def packed_objective(objective: Any) -> bytes:
-    """The objective for workers, and whatever goes with it; lambdas and closures too.
+    """Return the objective for workers, and whatever goes with it; lambdas and closures too.
 
     Raises:
         LuthierError: something in it cannot be sent.
@@ -41,7 +41,7 @@ def packed_objective(objective: Any) -> bytes:
 
 
 def unpacked_objective(objective: bytes) -> Any:
-    """What was packed, in a worker.
+    """Return what was packed, in a worker.
 
     Raises:
         LuthierError: something that it needs is not there.
@@ -66,7 +66,7 @@ def evaluate_away(objective: Callable[[Trial], Any], trial: Trial) -> Outcome | 
 
 
 def sendable(error: Any) -> Any:
-    """The exception in a wrapper that becomes it again on arrival, or one like it if it cannot travel."""
+    """Return the exception in a wrapper that becomes it again on arrival, or one like it if it cannot travel."""
     import cloudpickle
 
     state = {name: value for name, value in vars(error).items() if _travels(value)}
@@ -104,7 +104,7 @@ def _restored(data: bytes) -> BaseException:
     if isinstance(content, BaseException):
         return content
     kind, arguments, state = content
-    error: BaseException = kind.__new__(kind, *arguments)  # not by its own __init__, whose arguments nobody knows
+    error: BaseException = kind.__new__(kind, *arguments)  # not by its own __init__, whose arguments are unknown
     error.args = arguments
     vars(error).update(state)
     return error

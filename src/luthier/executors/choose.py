@@ -15,7 +15,7 @@ def choose_executor(
     address: str | None,
     resources: Mapping[str, float] | None,
 ) -> Executor:
-    """The executor of a run; see `Study.optimize`.
+    """Return the executor of a run; see `Study.optimize`.
 
     Raises:
         ValueError: arguments that have no effect on this executor, or that no executor takes.

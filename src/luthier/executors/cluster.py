@@ -30,7 +30,7 @@ class Cluster(Protocol):
     """What the loop needs of a cluster. Called from one thread.
 
     Attributes:
-        may_grow: whether nodes may join, by themselves or by somebody's hand.
+        may_grow: whether nodes may join, by themselves or added by a person.
     """
 
     may_grow: bool
@@ -41,11 +41,11 @@ class Cluster(Protocol):
         ...
 
     def capacity(self) -> int:
-        """How many trials it holds at once, now."""
+        """Return how many trials it holds at once, now."""
         ...
 
     def needs(self) -> str:
-        """What a trial takes, and what each node has."""
+        """Return what a trial takes, and what each node has."""
         ...
 
     def submit(self, *args: Any) -> Any:
@@ -53,11 +53,11 @@ class Cluster(Protocol):
         ...
 
     def wait(self, handles: Collection[Any], seconds: float) -> list[Any]:
-        """Those that ended, as soon as there is one; none after so many seconds."""
+        """Those that ended, as soon as there is one; none after this many seconds."""
         ...
 
     def outcome(self, handle: Any) -> Outcome | Left | None:
-        """What an ended `run_trial` returned. Raises WorkerDied."""
+        """Return what an ended `run_trial` returned. Raises WorkerDied."""
         ...
 
     def kill(self, handle: Any) -> None:
@@ -244,7 +244,7 @@ def listed(amounts: Mapping[str, float]) -> str:
 
 
 def each_has(what: str, amounts: Collection[str]) -> str:
-    """What each node has, for people; the same is said once."""
+    """Return what each node has, for people; the same is said once."""
     if not amounts:
         return f"there is no {what}"
     return " | ".join(f"{n} {what}{'s' * (n > 1)} of {text}" for text, n in Counter(amounts).items())

@@ -79,7 +79,7 @@ def ignore_ctrl_c() -> None:
 def explain_ctrl_c(
     error: KeyboardInterrupt, finished: int | None, queued: Sequence[int], stored: bool
 ) -> KeyboardInterrupt:
-    """The error with a note that says how the study stands, and of its traceback only what the user wrote.
+    """Return the error with a note on the state of the study, and of its traceback only what the user wrote.
 
     Args:
         error: what Ctrl-C raised.

@@ -25,7 +25,7 @@ class DaskExecutor:
 
     Args:
         address: of a scheduler, such as "tcp://10.0.0.1:8786"; that cluster is left running. None starts a local one.
-            Objectives that start processes, as data loaders do, need workers that are no daemons: set
+            Objectives that start processes, as data loaders do, need workers that are not daemons: set
             `distributed.worker.daemon: false` in the configuration of that cluster.
         n_jobs: how many trials at once; None or -1 for as many as the cluster can run.
         resources: what one trial takes of the resources that workers declare (`dask worker --resources "GPU=2"`).
@@ -94,7 +94,7 @@ class DaskExecutor:
 
 
 class _Dask:
-    """A Dask cluster as the loop wants it."""
+    """A Dask cluster, as the loop needs it."""
 
     def __init__(self, client: Any, resources: Mapping[str, float], *, may_grow: bool) -> None:
         from distributed.comm.addressing import get_address_host

@@ -51,7 +51,7 @@ class Guard:
         self._change("+", set(pids) - self._watched)
 
     def forget(self, pids: Iterable[int]) -> None:
-        """Watch these no more: they have ended."""
+        """Stop watching these: they have ended."""
         self._change("-", set(pids) & self._watched)
 
     def _change(self, sign: str, pids: set[int]) -> None:
@@ -156,7 +156,7 @@ def _send_signal(pid: int, number: int) -> None:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """The parent of every process, and when it started, as the system says it."""
+    """Return the parent of every process, and when it started, as the system says it."""
     table = {}
     if os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib is slow to import
         for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208

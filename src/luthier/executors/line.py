@@ -66,7 +66,7 @@ class Switchboard:
             for connection in self._connections:
                 _hang_up(connection)
         for thread in threads:
-            thread.join(timeout=1)  # more only if it is in the midst of an answer, whose end nobody will hear
+            thread.join(timeout=1)  # more only if it is in the midst of an answer, whose end no worker will read
 
     def _accept(self) -> None:
         while True:
@@ -126,7 +126,7 @@ class Switchboard:
         return self._claimed.get(attempt)
 
     def handed_in(self, attempt: str) -> Outcome | Left | None:
-        """What came of an attempt, once; None if nothing did."""
+        """Return what came of an attempt, once; None if nothing did."""
         return self._handed_in.pop(attempt, None)
 
     def _answer(self, method: str, args: tuple[Any, ...]) -> Any:
@@ -188,11 +188,11 @@ class Line:
         return answer
 
     def objective(self) -> bytes:
-        """The objective of the run, by cloudpickle."""
+        """Return the objective of the run, by cloudpickle."""
         return self._call("objective")  # type: ignore[no-any-return]
 
     def claim(self, attempt: str) -> bool:
-        """Whether this is the first start of an attempt."""
+        """Return whether this is the first start of an attempt."""
         return self._call("claim", attempt)  # type: ignore[no-any-return]
 
     def hand_in(self, attempt: str, outcome: Outcome | Left) -> None:

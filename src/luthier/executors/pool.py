@@ -1,7 +1,7 @@
 """WorkerPool: worker processes in which an objective finds what it would find in its own script.
 
 The processes are loky's. Loky leaves its own start method behind in them, with which `multiprocessing.Process` cannot
-work, and a `__main__` that knows nothing of the script; here both are as they are in the process of the study.
+work, and a `__main__` that lacks what the script defines; here both are as they are in the process of the study.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _begin(method: str | None, start: Callable[..., None] | None, args: tuple[An
 
 
 def script() -> tuple[str | None, str | None, Callable[[], None]]:
-    """What `become_script` needs: the module's name, its path, and a function of it.
+    """Return what `become_script` needs: the module's name, its path, and a function of it.
 
     Sent by cloudpickle together with an objective, the function has the globals of the script that the objective uses.
     """
@@ -125,7 +125,7 @@ def become_script(name: str | None, path: str | None, function: Callable[[], Non
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
 
 
-_kept: list[types.ModuleType] = []  # it still runs: a module that nobody holds loses its globals
+_kept: list[types.ModuleType] = []  # it still runs: a module without references loses its globals
 
 
 def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 The study stays in this process. A worker gets the objective once (by cloudpickle, so that lambdas and
 closures can be sent) and each trial with its parameters; it asks this process, over a local socket, when it
-reports, wants to know whether to stop, or meets a new parameter. When this process is killed, a guard ends them.
+reports, asks whether to stop, or meets a new parameter. When this process is killed, a guard ends them.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class _Slot(threading.Thread):
             pool.close(kill=kill)
 
     def end(self) -> None:
-        """Start no more, and end the worker, in a thread: a second Ctrl-C ends the waiting for it, not the ending."""
+        """Start nothing more, and end the worker in a thread: a second Ctrl-C stops only the wait for that."""
         self.ended.set()
         if not self.done.is_set():
             threading.Thread(target=self._close, kwargs={"kill": True}, name="luthier-end", daemon=True).start()
@@ -215,7 +215,7 @@ def check_timeout(trial_timeout: float | None) -> None:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

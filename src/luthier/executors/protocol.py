@@ -32,7 +32,7 @@ class Outcome:
         params: stored values of the parameters that it asked for.
         constraints: what it set.
         error: its traceback.
-        exception: what it raised, but for `TrialPruned`.
+        exception: what it raised, except for `TrialPruned`.
     """
 
     state: TrialState
@@ -64,7 +64,7 @@ class TrialSource(Protocol):
         ...
 
     def next(self) -> Trial | None:
-        """A trial to run; None when there are no more."""
+        """Return a trial to run; None when there are no more."""
         ...
 
     def done(self, trial: Trial, outcome: Outcome) -> None:

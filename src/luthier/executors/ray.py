@@ -94,7 +94,7 @@ class RayExecutor:
 
 
 class _Ray:
-    """A Ray cluster as the loop wants it."""
+    """A Ray cluster, as the loop needs it."""
 
     def __init__(self, resources: Mapping[str, float], *, may_grow: bool) -> None:
         import ray

@@ -1,1 +1,1 @@
-"""Foreign libraries, a file each: imported by those alone who use them."""
+"""Foreign libraries, one file each: imported only where they are used."""

@@ -1,4 +1,4 @@
-"""Samplers: each proposes configurations; `protocol.py` says what one is.
+"""Samplers: each proposes configurations; see `protocol.py` for what one is.
 
 A sampler is imported when it is first used: together they take as long as a quarter of NumPy.
 """

@@ -27,7 +27,7 @@ DEFAULT = "auto"
 
 
 def make_sampler(given: Sampler | str | None) -> Sampler:
-    """The sampler of an argument `sampler=`: by name, as it is, or the default for None.
+    """Return the sampler of an argument `sampler=`: by name, as it is, or the default for None.
 
     Raises:
         ValueError: an unknown name.

@@ -17,14 +17,14 @@ _OTHERS = 64  # random points of which one takes the place of a point that was t
 
 
 def default_startup_trials(space: Space, per_parameter: int) -> int:
-    """How many trials come before a model is asked: max(5, min(per_parameter · d, 15))."""
+    """Return how many trials come before a model is asked: max(5, min(per_parameter · d, 15))."""
     return max(5, min(per_parameter * len(space), 15))
 
 
 def startup(
     space: Space, history: History, rng: np.random.Generator, n: int, startup_trials: int
 ) -> list[Configuration] | None:
-    """The initial design, or None when it is over.
+    """Return the initial design, or None when it is over.
 
     It is over when `startup_trials` trials are COMPLETE, PRUNED or RUNNING. First come the space's
     defaults, if it names any, they satisfy `require` and no trial had them; then scrambled Sobol

@@ -1,4 +1,4 @@
-"""clear_options: a sampler that is made with an option it does not have says which it has, and where the seed goes."""
+"""clear_options: an error that lists a sampler's options when it is given a wrong one, and where the seed goes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 def clear_options(kind: type[T]) -> type[T]:
-    """Decorate the class of a sampler so that wrong options raise a TypeError that says what is right.
+    """Decorate the class of a sampler so that wrong options raise a TypeError that lists the right ones.
 
     A sampler draws from the stream of the trial, which comes from the study's seed; the samplers of other libraries
-    have a seed of their own, so this is a mistake that everybody makes once.
+    have a seed of their own, so this is a mistake that most users make once.
     """
     init, signature = kind.__init__, inspect.signature(kind)
 

@@ -101,5 +101,5 @@ class PointSequence:
 
 @lru_cache(maxsize=16)
 def point_sequence(space: Space, method: Method, seed: int) -> PointSequence:
-    """The sequence of a space; kept, because going on is cheaper than starting again."""
+    """Return the sequence of a space; kept, because going on is cheaper than starting again."""
     return PointSequence(space, method, seed)

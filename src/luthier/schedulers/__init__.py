@@ -1,4 +1,4 @@
-"""Schedulers and pruners: each decides whether a training goes on; `protocol.py` says what one is."""
+"""Schedulers and pruners: each decides whether a training goes on; see `protocol.py` for what one is."""
 
 from .patient import PatientPruner as PatientPruner
 from .percentile import MedianPruner as MedianPruner

@@ -49,7 +49,7 @@ NO_PRUNER = "none"
 
 
 def make_pruner(given: Scheduler | str | None, objectives: int = 1) -> Scheduler | None:
-    """The pruner of an argument `pruner=`: by name, as it is, or None for None and "none".
+    """Return the pruner of an argument `pruner=`: by name, as it is, or None for None and "none".
 
     Args:
         given: the argument.

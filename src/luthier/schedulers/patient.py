@@ -28,7 +28,7 @@ class PatientPruner:
     Args:
         wrapped: the pruner that decides once patience is over; None to stop then at once.
         patience: how many reports in a row may bring no improvement.
-        min_delta: less than this is no improvement; 0 for any.
+        min_delta: a gain below this is not an improvement; 0 for any.
 
     Raises:
         ValueError: a negative argument.

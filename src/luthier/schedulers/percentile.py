@@ -29,9 +29,9 @@ class PercentilePruner:
 
     Args:
         percentile: which share of trials is kept, in percent: 25 keeps the best quarter.
-        n_startup_trials: nothing is stopped until so many trials are complete.
+        n_startup_trials: nothing is stopped until this many trials are complete.
         n_warmup_steps: nothing is stopped before this step.
-        interval_steps: look only every so many steps, counted from the warm-up.
+        interval_steps: look only every this many steps, counted from the warm-up.
         n_min_trials: nothing is stopped at a step that fewer complete trials reported at.
 
     Raises:

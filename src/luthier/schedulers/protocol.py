@@ -40,7 +40,7 @@ class Scheduler(Protocol):
     """
 
     def decide(self, history: History, number: int) -> Decision:
-        """What becomes of trial `number`, right after its latest report.
+        """Return what becomes of trial `number`, right after its latest report.
 
         A pure function of its arguments. Called under the study's lock.
 

@@ -9,12 +9,12 @@ Reports = Sequence[tuple[int, float]]
 
 
 def best_report(reports: Reports, sign: float) -> float:
-    """The least report once turned by `sign` so that less is better; NaN if there is no number among them."""
+    """Return the least report once turned by `sign` so that less is better; NaN if none is a number."""
     return min((sign * value for _, value in reports if not math.isnan(value)), default=math.nan)
 
 
 def is_first_in_interval(reports: Reports, warmup: int, interval: int) -> bool:
-    """Whether the last report is the first at or after one of warmup, warmup + interval, ..."""
+    """Return whether the last report is the first at or after one of warmup, warmup + interval, ..."""
     if not reports or reports[-1][0] < warmup:
         return False
     due = (reports[-1][0] - warmup) // interval * interval + warmup

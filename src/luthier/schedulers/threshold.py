@@ -26,7 +26,7 @@ class ThresholdPruner:
         lower: the least value that is let pass; None for any.
         upper: the greatest value that is let pass; None for any.
         n_warmup_steps: nothing is stopped before this step.
-        interval_steps: look only every so many steps, counted from the warm-up.
+        interval_steps: look only every this many steps, counted from the warm-up.
 
     Raises:
         ValueError: neither bound is given, lower > upper, or an argument outside its range.

@@ -32,7 +32,7 @@ Condition: TypeAlias = Expression | AllOf | None
 
 
 def bin_of(domain: Domain, u: Floats) -> Floats:
-    """Which of its values every coordinate stands for, numbered from 0; NaN of NaN. Not for a continuum."""
+    """Return which of its values every coordinate stands for, numbered from 0; NaN of NaN. Not for a continuum."""
     if isinstance(domain, Choice):
         return domain.snap(u)
     if isinstance(domain, Ordinal):
@@ -61,12 +61,12 @@ def known(expression: Expression, where: str, parameters: Mapping[str, Domain]) 
 
 
 def listed(parameters: Iterable[str]) -> str:
-    """The names of parameters, for a message."""
+    """Return the names of parameters, for a message."""
     return "the parameters are " + (", ".join(map(shown, parameters)) or "none")
 
 
 def condition_of(name: str, parameters: Mapping[str, Domain]) -> Condition:
-    """The condition of a parameter; None if it is always there.
+    """Return the condition of a parameter; None if it is always there.
 
     Raises:
         SpaceError: it names what is not a parameter, or values that a parent does not have.
@@ -95,7 +95,7 @@ def condition_of(name: str, parameters: Mapping[str, Domain]) -> Condition:
 
 
 def parents_first(conditions: Mapping[str, Condition]) -> tuple[str, ...]:
-    """Parameters in an order in which each comes after those that its condition names.
+    """Return parameters in an order in which each comes after those that its condition names.
 
     Raises:
         SpaceError: the conditions run in a circle.

@@ -79,7 +79,7 @@ def domain_from_json(data: Mapping[str, Any]) -> Domain:
 
 
 def replace_when(domain: Domain, when: When) -> Domain:
-    """The same domain under another condition."""
+    """Return the same domain under another condition."""
     if domain.when == when:
         return domain
     if isinstance(domain, Float | Int):
@@ -113,7 +113,7 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(data: Any) -> Any:
-    """The value behind what `_packed` made; `SpaceError` if it is nothing of the kind."""
+    """The value behind what `_packed` made; `SpaceError` if it is not of that form."""
     if _is_scalar(data):
         return data
     match data:

@@ -2,7 +2,7 @@
 
 Encoded, a configuration is a row of X (n, d), in the order of the parameters: coordinates in [0, 1] for numeric and
 ordered ones, the index for a Choice, NaN where a parameter is inactive. Everything here is a pure function of a
-`Layout`, which says what the columns stand for.
+`Layout`, which describes what the columns stand for.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def feasible(layout: Layout, X: Floats) -> Mask:
 
 
 def column(layout: Layout, X: Floats, name: str) -> NDArray[Any]:
-    """Values of one parameter as expressions see them: float64, or objects for labels that are not numbers."""
+    """Return values of one parameter as expressions see them: float64, or objects for labels that are not numbers."""
     domain, u = layout.parameters[name], X[:, layout.index[name]]
     if isinstance(domain, Float | Int):
         return domain.decode(u)
@@ -238,7 +238,7 @@ def column(layout: Layout, X: Floats, name: str) -> NDArray[Any]:
 
 
 def from_unit(layout: Layout, U: Floats) -> Floats:
-    """Encoded rows of points of the unit cube (n, d): snapped to what exists, NaN where inactive."""
+    """Return encoded rows of points of the unit cube (n, d): snapped to what exists, NaN where inactive."""
     X = np.array(U, dtype=np.float64)
     chosen = layout.is_choice
     if chosen.any():
@@ -248,7 +248,7 @@ def from_unit(layout: Layout, U: Floats) -> Floats:
 
 
 def snap(layout: Layout, X: Floats) -> Floats:
-    """The nearest encoded rows that exist: inside the bounds, at bin centres, NaN where inactive.
+    """Return the nearest encoded rows that exist: inside the bounds, at bin centres, NaN where inactive.
 
     A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
     """
@@ -267,7 +267,7 @@ def snap(layout: Layout, X: Floats) -> Floats:
 
 
 def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Floats:
-    """Rows (n, d) of configurations; NaN for parameters that a configuration lacks.
+    """Return rows (n, d) of configurations; NaN for parameters that a configuration lacks.
 
     Values outside a numeric range give coordinates outside [0, 1]: a range may have changed.
 
@@ -290,13 +290,13 @@ def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Flo
 
 
 def decode(layout: Layout, X: Floats) -> list[Configuration]:
-    """Configurations of encoded rows; a NaN column is left out."""
+    """Return configurations of encoded rows; a NaN column is left out."""
     values = layout.values
     return [{name: value(u) for (name, value), u in zip(values, row, strict=True) if u == u} for row in X.tolist()]
 
 
 def decode_one(layout: Layout, u: Floats) -> Configuration:
-    """The configuration of one point (d,) of the unit cube: `decode` of `from_unit`, without the arrays."""
+    """Return the configuration of one point (d,) of the unit cube: `decode` of `from_unit`, without the arrays."""
     row = u.tolist()
     if layout.straight is not None:
         return {
@@ -321,7 +321,7 @@ def decode_one(layout: Layout, u: Floats) -> Configuration:
 
 
 def combinations(layout: Layout, start: int, stop: int) -> Floats:
-    """Encoded rows of the combinations with these numbers, where every parameter has finitely many values."""
+    """Return encoded rows of the combinations with these numbers, where every parameter has finitely many values."""
     numbers, U = np.arange(start, stop), np.full((stop - start, len(layout.names)), 0.5)
     for j, size in enumerate(layout.sizes.astype(np.int64).tolist()):
         U[:, j] = (numbers % size + 0.5) / size

@@ -233,7 +233,7 @@ def _as_written(tree: ast.AST, text: str, quoted: Mapping[str, str]) -> None:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Expression:
-    """The expression of a text; parsed once."""
+    """Return the expression of a text; parsed once."""
     if not isinstance(text, str):
         raise SpaceError(f"an expression must be a string, not {text!r}")
     return Expression(text)

@@ -27,7 +27,7 @@ _MAX_VALUES = 64  # a parameter with more values explains anything by chance
 
 
 class AtLeast(NamedTuple):
-    """A whole number is at least so great: that says more of values not seen yet than a list does."""
+    """A whole number is at least this great: this covers values not seen yet, which a list does not."""
 
     name: str
     low: int
@@ -52,7 +52,7 @@ class GrowingSpace:
         self.space = self._made(self.domains)
 
     def is_new(self, name: str, domain: Domain) -> bool:
-        """Whether `meet` would change anything; nothing has changed where this raises.
+        """Return whether `meet` would change anything; nothing has changed where this raises.
 
         Raises:
             SpaceError: it was asked for with other choices, or as another kind of parameter; or no space can have it.
@@ -73,7 +73,7 @@ class GrowingSpace:
         return True
 
     def meet(self, name: str, domain: Domain) -> bool:
-        """Take notice of a parameter as an objective asks for it; True if that changed the space. As `is_new`."""
+        """Record a parameter that an objective asks for; return whether that changed the space. Raises as `is_new`."""
         if not self.is_new(name, domain):
             return False
         domains = {**self.domains, name: domain}  # a new one: trials hold the old
@@ -84,7 +84,7 @@ class GrowingSpace:
         return True
 
     def learn(self, trials: Iterable[Mapping[str, Label]]) -> bool:
-        """Take notice of which parameters complete trials had; True if that changed the space."""
+        """Record which parameters complete trials had; return whether that changed the space."""
         surprising = False
         for params in trials:
             if self._unseen and (first := self._unseen & params.keys()):
@@ -202,7 +202,7 @@ class _Table:
             self.had[rows, places] = 1.0
 
     def smallest(self, position: int, present: Mask) -> AtLeast | Allowed | None:
-        """What holds on all present (n,) and no absent trials, with the fewest values; None if nothing does.
+        """Return what holds on all present (n,) and no absent trials, with the fewest values; None if nothing does.
 
         Only parameters that were asked for before the one at this position count.
         """

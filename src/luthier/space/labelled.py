@@ -27,7 +27,7 @@ class Labels(NamedTuple):
 
 
 def pick(labels: tuple[Label, ...], u: float) -> Label:
-    """The label in whose bin a unit coordinate lies."""
+    """Return the label in whose bin a unit coordinate lies."""
     return labels[min(max(int(u * len(labels)), 0), len(labels) - 1)]
 
 
@@ -75,7 +75,7 @@ class _Labelled:
         return True
 
     def index(self, label: Label) -> int:
-        """Position of a stored label; `SpaceError` unless it is one of them."""
+        """Return position of a stored label; `SpaceError` unless it is one of them."""
         try:
             return self._by_type[type(label), label]  # type: ignore[attr-defined,no-any-return]
         except (KeyError, TypeError):
@@ -87,11 +87,11 @@ class _Labelled:
             raise SpaceError(f"{shown(label)} is not among the choices {listed}") from None
 
     def check(self, value: Any) -> Label:
-        """The stored label of a choice; `SpaceError` unless it is one."""
+        """Return the stored label of a choice; `SpaceError` unless it is one."""
         return self.stored(value)
 
     def stored(self, value: Any) -> Label:
-        """The label under which a choice (or its label) is stored.
+        """Return the label under which a choice (or its label) is stored.
 
         A scalar is looked for among the labels first, anything else among the values: the very object before an
         equal one, and an equal one before the label that it would have by itself.
@@ -113,7 +113,7 @@ class _Labelled:
             raise
 
     def restored(self, label: Label) -> Any:
-        """The choice behind a stored label."""
+        """Return the choice behind a stored label."""
         return self.values[self.index(label)]
 
     @cached_property
@@ -126,7 +126,7 @@ class _Labelled:
         return any(value is not label for value, label in zip(self.values, self.labels, strict=True))
 
     def lacks_values_of(self, other: object) -> bool:
-        """Whether the other has objects where this one, which came out of a store, has labels in their place."""
+        """Return whether the other has objects where this one, which came out of a store, has labels in their place."""
         if not isinstance(other, _Labelled) or not other.has_objects or self.labels != other.labels:
             return False
         pairs = zip(self.values, self.labels, other.values, other.labels, strict=True)
@@ -178,19 +178,19 @@ class Choice(_Labelled):
         return hash(("choice", *map(label_key, self.labels)))
 
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
-        """Index of every stored label."""
+        """Return index of every stored label."""
         return self._indices(values)
 
     def decode(self, u: Floats) -> Floats:
-        """Whole indices, inside the range."""
+        """Return whole indices, inside the range."""
         return np.clip(np.round(np.asarray(u, dtype=np.float64)), 0, self.size - 1)
 
     def snap(self, u: Floats) -> Floats:
-        """The nearest indices."""
+        """Return the nearest indices."""
         return np.clip(np.round(u), 0, self.size - 1)
 
     def value(self, u: float) -> Label:
-        """The label at one coordinate."""
+        """Return the label at one coordinate."""
         return self.labels[min(max(round(u), 0), self.size - 1)]
 
 
@@ -235,11 +235,11 @@ class Ordinal(_Labelled):
         return (self._indices(values) + 0.5) / self.size
 
     def decode(self, u: Floats) -> Floats:
-        """Whole indices at coordinates in [0, 1]."""
+        """Return whole indices at coordinates in [0, 1]."""
         return np.clip(np.floor(np.asarray(u, dtype=np.float64) * self.size), 0, self.size - 1)
 
     def snap(self, u: Floats) -> Floats:
-        """The nearest bin centres."""
+        """Return the nearest bin centres."""
         return (self.decode(u) + 0.5) / self.size
 
     @cached_property
@@ -248,7 +248,7 @@ class Ordinal(_Labelled):
         return partial(pick, self.labels)
 
     def value(self, u: float) -> Label:
-        """The label at one coordinate."""
+        """Return the label at one coordinate."""
         return self.at(u)
 
 

@@ -21,7 +21,7 @@ _MAX_LABEL = 10**300
 
 
 def shown(value: Any) -> str:
-    """The value in a message: shortened, and with whole numbers that Python does not print."""
+    """Return the value in a message: shortened, and with whole numbers that Python does not print."""
     try:
         text = repr(value)
     except ValueError:
@@ -30,12 +30,12 @@ def shown(value: Any) -> str:
 
 
 def label_key(label: Label) -> str:
-    """A key under which True, 1 and 1.0 differ."""
+    """Return a key under which True, 1 and 1.0 differ."""
     return json.dumps(label)
 
 
 def label_of(value: Any) -> Label:
-    """The label under which a choice is stored: itself if it is a JSON scalar, else its name.
+    """Return the label under which a choice is stored: itself if it is a JSON scalar, else its name.
 
     Raises:
         SpaceError: it is infinite or NaN, a whole number of thousands of digits, or has no name that is the same
@@ -65,7 +65,7 @@ def label_of(value: Any) -> Label:
 
 
 def normal_when(when: When) -> dict[str, tuple[Label, ...]] | str | None:
-    """The one form of a condition: None, an expression, or allowed labels by parent."""
+    """Return the one form of a condition: None, an expression, or allowed labels by parent."""
     if when is None or isinstance(when, str):
         return when
     if not when:

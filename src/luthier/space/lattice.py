@@ -73,15 +73,15 @@ class Lattice:
         return np.array([self.value(k) for k in range(self.size)], dtype=np.float64)
 
     def bin(self, u: Floats) -> Floats:
-        """The bin k of every coordinate, as a float; NaN of NaN."""
+        """Return the bin k of every coordinate, as a float; NaN of NaN."""
         return np.clip(np.floor(u * self.size), 0, self.size - 1)
 
     def centre(self, u: Floats) -> Floats:
-        """The centre of the bin of every coordinate."""
+        """Return the centre of the bin of every coordinate."""
         return (self.bin(u) + 0.5) / self.size if self.is_small else np.clip(u, 0.0, 1.0)
 
     def decode(self, u: Floats) -> Floats:
-        """The value of every coordinate, as the nearest float."""
+        """Return the value of every coordinate, as the nearest float."""
         if self._is_exact:
             k = self.bin(u)
             x = (float(self.first) + k * float(self.step)) / float(self.scale)
@@ -148,7 +148,7 @@ def decimal_lattice(low: float, high: float, step: float) -> Lattice:
 
 
 def as_floats(values: Sequence[Any] | Floats) -> Floats:
-    """The values as floats; whole numbers that no float can hold as infinite ones."""
+    """Return the values as floats; whole numbers that no float can hold as infinite ones."""
     try:
         return np.asarray(values, dtype=np.float64)
     except OverflowError:

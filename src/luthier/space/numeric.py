@@ -152,7 +152,7 @@ class Float:
         return math.log(self.low), math.log(self.high)
 
     def check(self, value: Any) -> float:
-        """The value as a float; `SpaceError` unless it lies in the range.
+        """Return the value as a float; `SpaceError` unless it lies in the range.
 
         With a step, what rounding made of one of the values is that value: 0.1 + 0.2 is 0.3.
         """
@@ -160,7 +160,7 @@ class Float:
         return x if self.lattice is None else float(self.lattice.nearest(x))
 
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
-        """Coordinates of values; values outside the range give coordinates outside [0, 1]."""
+        """Return coordinates of values; values outside the range give coordinates outside [0, 1]."""
         if self.size == 1:
             return np.full(np.shape(values), 0.5)
         if self.lattice is not None:
@@ -176,7 +176,7 @@ class Float:
         return x / width - self.low / width if self.is_line else (x - self.low) / width
 
     def decode(self, u: Floats) -> Floats:
-        """Values at coordinates in [0, 1]; the exact bounds at 0 and 1."""
+        """Return values at coordinates in [0, 1]; the exact bounds at 0 and 1."""
         u = np.asarray(u, dtype=np.float64)
         if self.size == 1:
             return np.full(u.shape, self.low)
@@ -192,7 +192,7 @@ class Float:
         return np.clip(x, self.low, self.high)
 
     def snap(self, u: Floats) -> Floats:
-        """The nearest coordinates of values."""
+        """Return the nearest coordinates of values."""
         if self.size == 1:
             return np.full(u.shape, 0.5)
         return np.clip(u, 0.0, 1.0) if self.lattice is None else self.lattice.centre(u)
@@ -209,15 +209,15 @@ class Float:
         return partial(_line, self.low, self.high)
 
     def value(self, u: float) -> float:
-        """The value at one coordinate."""
+        """Return the value at one coordinate."""
         return self.at(u)
 
     def stored(self, value: Any) -> Label:
-        """The value as it is stored."""
+        """Return the value as it is stored."""
         return self.check(value)
 
     def restored(self, label: Label) -> Any:
-        """The value behind what is stored."""
+        """Return the value behind what is stored."""
         return label
 
 
@@ -281,13 +281,13 @@ class Int:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
     def check(self, value: Any) -> int:
-        """The value as an int; `SpaceError` unless it is whole and in the range."""
+        """Return the value as an int; `SpaceError` unless it is whole and in the range."""
         if isinstance(value, float | np.floating) and not float(value).is_integer():
             raise SpaceError(f"{value} is not a whole number")
         return int(_inside(value, self.low, self.high))
 
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
-        """Coordinates of values, at bin centres; outside [0, 1] for values outside the range."""
+        """Return coordinates of values, at bin centres; outside [0, 1] for values outside the range."""
         if self.size == 1:
             return np.full(np.shape(values), 0.5)
         if not self.on_log_scale:
@@ -297,7 +297,7 @@ class Int:
             return (np.log(as_floats(values)) - a) / (b - a)
 
     def decode(self, u: Floats) -> Floats:
-        """Values at coordinates in [0, 1], as the nearest floats; `at` gives the whole numbers themselves."""
+        """Return values at coordinates in [0, 1], as the nearest floats; `at` gives the whole numbers themselves."""
         u = np.asarray(u, dtype=np.float64)
         if self.size == 1:
             return np.full(u.shape, float(self.low))
@@ -307,7 +307,7 @@ class Int:
         return np.clip(np.round(np.exp(a + u * (b - a))), self.low, self.high)
 
     def snap(self, u: Floats) -> Floats:
-        """The nearest coordinates of values."""
+        """Return the nearest coordinates of values."""
         if self.size == 1:
             return np.full(u.shape, 0.5)
         return self.encode(self.decode(u)) if self.on_log_scale else self.lattice.centre(u)
@@ -322,13 +322,13 @@ class Int:
         return self.lattice.at
 
     def value(self, u: float) -> int:
-        """The value at one coordinate."""
+        """Return the value at one coordinate."""
         return self.at(u)
 
     def stored(self, value: Any) -> Label:
-        """The value as it is stored."""
+        """Return the value as it is stored."""
         return self.check(value)
 
     def restored(self, label: Label) -> Any:
-        """The value behind what is stored."""
+        """Return the value behind what is stored."""
         return label

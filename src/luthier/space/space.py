@@ -111,7 +111,7 @@ class Space:
         return self._layout.is_flat
 
     def parents(self, name: str) -> tuple[str, ...]:
-        """The parameters that decide whether `name` is active; empty if it always is."""
+        """Return the parameters that decide whether `name` is active; empty if it always is."""
         condition = self._layout.conditions[name]
         return () if condition is None else condition.names
 
@@ -141,7 +141,7 @@ class Space:
     # -- the encoding
 
     def active(self, X: Floats) -> Mask:
-        """Which parameters are active, decided by the coordinates alone.
+        """Return which parameters are active, decided by the coordinates alone.
 
         Args:
             X: (n, d) encoded rows; values in columns of inactive parameters are ignored.
@@ -156,7 +156,7 @@ class Space:
         return encoding.feasible(self._layout, X)
 
     def from_unit(self, U: Floats) -> Floats:
-        """Encoded rows of points of the unit cube: snapped to what exists, NaN where inactive.
+        """Return encoded rows of points of the unit cube: snapped to what exists, NaN where inactive.
 
         Args:
             U: (n, d) in [0, 1]; also for a Choice, whose index is floor(u · k).
@@ -164,14 +164,14 @@ class Space:
         return encoding.from_unit(self._layout, U)
 
     def snap(self, X: Floats) -> Floats:
-        """The nearest encoded rows that exist: inside the bounds, at bin centres, NaN where inactive.
+        """Return the nearest encoded rows that exist: inside the bounds, at bin centres, NaN where inactive.
 
         A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
         """
         return encoding.snap(self._layout, X)
 
     def encode(self, configurations: Sequence[Mapping[str, Label]]) -> Floats:
-        """Rows (n, d) of configurations; NaN for parameters that a configuration lacks.
+        """Return rows (n, d) of configurations; NaN for parameters that a configuration lacks.
 
         Values outside a numeric range give coordinates outside [0, 1]: a range may have changed.
 
@@ -181,11 +181,11 @@ class Space:
         return encoding.encode(self._layout, configurations)
 
     def decode(self, X: Floats) -> list[Configuration]:
-        """Configurations of encoded rows; a NaN column is left out."""
+        """Return configurations of encoded rows; a NaN column is left out."""
         return encoding.decode(self._layout, X)
 
     def decode_one(self, u: Floats) -> Configuration:
-        """The configuration of one point (d,) of the unit cube: `decode(from_unit(u))`, without the arrays."""
+        """Return the configuration of one point (d,) of the unit cube: `decode(from_unit(u))`, without the arrays."""
         return encoding.decode_one(self._layout, u)
 
     # -- points
@@ -227,7 +227,7 @@ class Space:
         )
 
     def defaults(self) -> Configuration:
-        """The default configuration: defaults where given, else the middle of the range or the first choice.
+        """Return the default configuration: defaults where given, else the middle of the range or the first choice.
 
         Raises:
             SpaceError: it does not satisfy `require`.
@@ -251,7 +251,7 @@ class Space:
         return any(domain.default is not None for domain in self.domains)
 
     def check(self, configuration: Mapping[str, Any]) -> Configuration:
-        """The stored form of a full configuration.
+        """Return the stored form of a full configuration.
 
         Raises:
             SpaceError: an unknown, missing or inactive parameter, a value outside its domain, or a
@@ -283,7 +283,7 @@ class Space:
             return False
 
     def check_partial(self, configuration: Mapping[str, Any]) -> Configuration:
-        """The stored form of some parameters' values.
+        """Return the stored form of some parameters' values.
 
         Raises:
             SpaceError: an unknown parameter, or a value outside its domain.
@@ -301,7 +301,7 @@ class Space:
     def complete(
         self, fixed: Mapping[str, Label], suggested: Mapping[str, Label], rng: np.random.Generator
     ) -> Configuration:
-        """A full configuration with the fixed values, the rest as suggested, and by chance where need be.
+        """Return a full configuration with the fixed values, the rest as suggested, and by chance where need be.
 
         Fixed values of parameters that turn out to be inactive are left out.
 
@@ -323,7 +323,7 @@ class Space:
         return {name: fixed.get(name, value) for name, value in configuration.items()}
 
     def without_inactive(self, partial: Mapping[str, Label]) -> Configuration:
-        """The values without those of parameters that are inactive whatever the missing ones will be."""
+        """Return the values without those of parameters that are inactive whatever the missing ones will be."""
         active = self.active(self.encode([partial]))[0]
         gone: set[str] = set()
         for name in self._layout.order:
@@ -334,14 +334,14 @@ class Space:
         return {name: label for name, label in partial.items() if name not in gone}
 
     def agrees(self, configuration: Mapping[str, Label], partial: Mapping[str, Label]) -> bool:
-        """Whether a configuration has these values; 0.1 + 0.2 counts as 0.3 where steps are 0.1."""
+        """Return whether a configuration has these values; 0.1 + 0.2 counts as 0.3 where steps are 0.1."""
         return all(
             name in configuration and self._key(name, configuration[name]) == self._key(name, label)
             for name, label in partial.items()
         )
 
     def restore(self, configuration: Mapping[str, Label]) -> dict[str, Any]:
-        """The values behind stored labels: what an objective works with.
+        """Return the values behind stored labels: what an objective works with.
 
         What the space does not know, such as a choice that it had before, is left as it is.
         """
@@ -362,11 +362,11 @@ class Space:
     # -- other spaces, and JSON
 
     def with_(self, **domains: Domain) -> Space:
-        """A space with more, or other, parameters."""
+        """Return a space with more, or other, parameters."""
         return Space({**self.parameters, **domains}, self.require)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads back; of choices that are not JSON, the labels alone."""
+        """Return a JSON object that `from_json` reads back; of choices that are not JSON, the labels alone."""
         return {
             "format": FORMAT,
             "parameters": {name: domain_to_json(domain) for name, domain in self.parameters.items()},
@@ -375,7 +375,7 @@ class Space:
 
     @staticmethod
     def from_json(data: Mapping[str, Any] | str) -> Space:
-        """The space of a JSON object or its text.
+        """Return the space of a JSON object or its text.
 
         Raises:
             SpaceError: it is not a space, or of a newer format.

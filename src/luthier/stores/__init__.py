@@ -1,4 +1,4 @@
-"""Stores: where studies and trials live; `protocol.py` says what each promises."""
+"""Stores: where studies and trials live; see `protocol.py` for what each promises."""
 
 from .memory import MemoryStore as MemoryStore
 from .opening import open_store as open_store

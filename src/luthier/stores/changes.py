@@ -21,7 +21,7 @@ _RUNNING, _WAITING = TrialState.RUNNING, TrialState.WAITING
 
 
 def new_token() -> str:
-    """A fencing token that nobody else has."""
+    """Return a fencing token that is unique."""
     return os.urandom(8).hex()
 
 
@@ -37,18 +37,18 @@ def check_since(name: str, since: int, first: int, revision: int) -> None:
 
 
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:
-    """A trial that starts as it is made, with the proposal's parameters if they are for its number."""
+    """Return a trial that starts as it is made, with the proposal's parameters if they are for its number."""
     params = dict(proposal.params) if proposal is not None and proposal.number in (number, None) else {}
     return TrialRecord(number, _RUNNING, params, None, (), (), {}, {}, None, now, now, None, owner, token, 0)
 
 
 def leaves_the_queue(proposal: Proposal | None) -> bool:
-    """Whether a trial that is asked for with this proposal is a new one, whoever waits."""
+    """Return whether a trial that is asked for with this proposal is a new one, even if others wait."""
     return proposal is not None and proposal.number is None
 
 
 def started(record: TrialRecord, owner: str, token: str, now: float) -> TrialRecord:
-    """A WAITING trial that is taken by an owner."""
+    """Return a WAITING trial that is taken by an owner."""
     check_transition(record.number, record.state, _RUNNING)
     return replace(record, state=_RUNNING, owner=owner, token=token, started=now)
 
@@ -62,7 +62,7 @@ def written(
     attrs: Mapping[str, Any] | None,
     note: Mapping[str, Any] | None,
 ) -> TrialRecord:
-    """A RUNNING trial with what its owner wrote."""
+    """Return a RUNNING trial with what its owner wrote."""
     _check_token(record, token)
     if record.state is not _RUNNING:
         raise TrialNotRunning(f"trial {record.number} is {record.state.name}: it can no longer be changed")
@@ -90,7 +90,7 @@ def told(
     attrs: Mapping[str, Any] | None = None,
     note: Mapping[str, Any] | None = None,
 ) -> TrialRecord:
-    """A trial finished by its result; the record itself if the same was told before under this token."""
+    """Return a trial finished by its result; the record itself if the same was told before under this token."""
     values = _checked_values(record.number, result, objectives)
     constraints = tuple(map(float, result.constraints)) if result.constraints else ()
     if token is not None:
@@ -128,7 +128,7 @@ def told(
 
 
 def requeued(record: TrialRecord, token: str) -> TrialRecord:
-    """A dead owner's trial back in the queue; the record itself if the token no longer holds it."""
+    """Return a dead owner's trial back in the queue; the record itself if the token no longer holds it."""
     if record.state is not _RUNNING or record.token != token:
         return record
     check_transition(record.number, record.state, _WAITING)
@@ -137,9 +137,9 @@ def requeued(record: TrialRecord, token: str) -> TrialRecord:
 
 
 def failed(record: TrialRecord, token: str, error: str, now: float) -> TrialRecord:
-    """A dead owner's trial finished as FAIL; the record itself if the token no longer holds it.
+    """Return a dead owner's trial finished as FAIL; the record itself if the token no longer holds it.
 
-    The token goes too, so that an owner who was only late hears `LeaseLost`.
+    The token goes too, so that an owner that was only late gets `LeaseLost`.
     """
     if record.state is not _RUNNING or record.token != token:
         return record
@@ -148,7 +148,7 @@ def failed(record: TrialRecord, token: str, error: str, now: float) -> TrialReco
 
 
 def loaded(records: Sequence[TrialRecord], objectives: int) -> list[TrialRecord]:
-    """The records of a study from elsewhere as a store takes them in; see `Store.load`."""
+    """Return the records of a study from elsewhere as a store takes them in; see `Store.load`."""
     for i, record in enumerate(records):
         if record.number != i:
             raise StorageError(f"trial {record.number} is in the place of trial {i}: the study is incomplete")
@@ -158,7 +158,7 @@ def loaded(records: Sequence[TrialRecord], objectives: int) -> list[TrialRecord]
 
 
 def added(records: Sequence[TrialRecord], first: int, objectives: int, now: float) -> list[TrialRecord]:
-    """Trials from elsewhere as a store takes them in with the numbers from `first` on; see `Store.add`."""
+    """Return trials from elsewhere as a store takes them in with the numbers from `first` on; see `Store.add`."""
     new = []
     for number, record in enumerate(records, first):
         if record.state is _RUNNING:
@@ -175,7 +175,7 @@ def added(records: Sequence[TrialRecord], first: int, objectives: int, now: floa
 
 
 def added_client(client: str, i: int) -> str:
-    """The id under which the i-th trial of an `add` is kept, so that the same call can be answered again."""
+    """Return the id under which the i-th trial of an `add` is kept, so that the same call can be answered again."""
     return f"{client}/{i}"
 
 

@@ -25,7 +25,7 @@ _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plai
 
 
 def to_json(value: Any) -> str:
-    """The text of a value of numbers, strings, None, lists, tuples and dictionaries; NumPy scalars as numbers.
+    """Return the text of a value of numbers, strings, None, lists, tuples and dictionaries; NumPy scalars as numbers.
 
     Raises:
         StorageError: something in it is none of these.
@@ -42,7 +42,7 @@ def to_json(value: Any) -> str:
 
 
 def from_json(text: str) -> Any:
-    """The value of a text that `to_json` wrote.
+    """Return the value of a text that `to_json` wrote.
 
     Raises:
         StorageError: it is not JSON.
@@ -54,13 +54,13 @@ def from_json(text: str) -> Any:
 
 
 def many_from_json(texts: Iterable[str]) -> list[Any]:
-    """The values of many texts, parsed as one: several times faster than one by one."""
+    """Return the values of many texts, parsed as one: several times faster than one by one."""
     values: list[Any] = from_json("[" + ",".join(texts) + "]")
     return values
 
 
 def as_json(value: Any) -> Any:
-    """A copy of a value as it would come back from a file."""
+    """Return a copy of a value as it would come back from a file."""
     return from_json(to_json(value))
 
 

@@ -55,7 +55,7 @@ class MemoryStore(StateStore):
         self._new_token = map(f"{os.urandom(4).hex()}-{{}}".format, itertools.count()).__next__  # no call of the system
 
     def now(self) -> float:
-        """The clock of this machine, in seconds since the epoch."""
+        """Return the clock of this machine, in seconds since the epoch."""
         return time.time()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""From what a user calls a storage to a store."""
+"""Turns what users pass as a storage into a store."""
 
 from __future__ import annotations
 

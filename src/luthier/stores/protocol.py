@@ -13,7 +13,7 @@
 11. Two workers never pop the same queued trial.
 
 All values are JSON with a schema version; nothing is pickled. Every method is one short transaction
-and safe to call from several threads and, but for the memory store, from several processes.
+and safe to call from several threads and, except for the memory store, from several processes.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Result:
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps studies and trials; the module says what every store promises.
+    """Keeps studies and trials; see the module's docstring for what every store promises.
 
     >>> from luthier.stores import MemoryStore, Store, StudyRecord
     >>> store: Store = MemoryStore()
@@ -129,11 +129,11 @@ class Store(Protocol):
         ...
 
     def study(self, name: str) -> StudyRecord:
-        """The study of that name. Raises `StudyNotFound`."""
+        """Return the study of that name. Raises `StudyNotFound`."""
         ...
 
     def studies(self) -> list[StudyRecord]:
-        """All studies, oldest first."""
+        """Return all studies, oldest first."""
         ...
 
     def delete_study(self, name: str) -> None:
@@ -149,7 +149,7 @@ class Store(Protocol):
         ...
 
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
-        """What changed after revision `since` (0 for all): the present revision, and the trials, by number.
+        """Return what changed after revision `since` (0 for all): the present revision, and the trials, by number.
 
         A change of the study itself (its attributes, its parameters) counts in the revision too.
 
@@ -210,7 +210,7 @@ class Store(Protocol):
     ) -> None:
         """Change a RUNNING trial: replace its params, append reports, merge attrs and note, renew its lease.
 
-        A report of a step that is there already is dropped: a training that resumed says it again.
+        A report of an existing step is dropped: a training that resumed reports it again.
 
         Raises:
             TrialNotFound: there is no such trial.
@@ -236,7 +236,7 @@ class Store(Protocol):
         Args:
             name: the study.
             number: the trial.
-            token: the token of `ask`; None to finish it whoever owns it.
+            token: the token of `ask`; None to finish it regardless of its owner.
             result: its final state and values.
             params, reports, attrs, note: as in `write`, in the same transaction.
 
@@ -282,7 +282,7 @@ class Store(Protocol):
         ...
 
     def expired(self, name: str) -> list[TrialRecord]:
-        """RUNNING trials whose lease has run out by the store's clock, by number: for `requeue` or `fail`.
+        """Return RUNNING trials whose lease has run out by the store's clock, by number: for `requeue` or `fail`.
 
         A late owner keeps its trial until one of these takes it away.
         """
@@ -292,16 +292,16 @@ class Store(Protocol):
         """Put a RUNNING trial whose owner is dead back to WAITING, with its params, one more `retries`.
 
         Its reports are dropped: it starts again. Returns False, and does nothing, if the token is no longer
-        the present one or the trial is not RUNNING: somebody else was first.
+        current or the trial is not RUNNING: another process was first.
         """
         ...
 
     def fail(self, name: str, number: int, token: str, error: str) -> bool:
-        """Finish a RUNNING trial whose owner is dead as FAIL; False if somebody else was first."""
+        """Finish a RUNNING trial whose owner is dead as FAIL; False if another process was first."""
         ...
 
     def now(self) -> float:
-        """The store's clock, in seconds since the epoch."""
+        """Return the store's clock, in seconds since the epoch."""
         ...
 
     def close(self) -> None:

@@ -42,14 +42,14 @@ class StudyState:
     # -- what is in it
 
     def trial(self, number: int) -> TrialRecord:
-        """The trial of that number. Raises `TrialNotFound`."""
+        """Return the trial of that number. Raises `TrialNotFound`."""
         record = self.trials.get(number)
         if record is None:
             raise TrialNotFound(f"study {self.record.name!r} has no trial {number}: it has {len(self.trials)} trials")
         return record
 
     def changes(self, since: int) -> list[TrialRecord]:
-        """Trials that changed after a revision, by number, in time of how many there are.
+        """Return trials that changed after a revision, by number, in time of how many there are.
 
         Raises:
             StudyNotFound: the revision is another study's of that name.
@@ -65,13 +65,13 @@ class StudyState:
         return [self.trials[number] for number in sorted(numbers)]
 
     def claimed(self, client: str) -> TrialRecord | None:
-        """The trial that an `ask` of this client holds."""
+        """Return the trial that an `ask` of this client holds."""
         number, token = self.asked.get(client, (-1, ""))
         record = self.trials.get(number)
         return record if record is not None and record.token == token else None
 
     def oldest_waiting(self) -> TrialRecord | None:
-        """The WAITING trial of the lowest number."""
+        """Return the WAITING trial of the lowest number."""
         while self.waiting:
             record = self.trials[self.waiting[0]]
             if record.state is TrialState.WAITING:
@@ -80,7 +80,7 @@ class StudyState:
         return None
 
     def expired(self, now: float) -> list[TrialRecord]:
-        """RUNNING trials whose lease has run out, by number."""
+        """Return RUNNING trials whose lease has run out, by number."""
         return [self.trials[number] for number, end in sorted(self.leases.items()) if end <= now]
 
     # -- how it changes
@@ -118,7 +118,7 @@ class StoreState:
         self.studies: dict[str, StudyState] = {}
 
     def study(self, name: str, place: object) -> StudyState:
-        """The study of that name. Raises `StudyNotFound`, saying the place."""
+        """Return the study of that name. Raises `StudyNotFound`, saying the place."""
         study = self.studies.get(name)
         if study is None:
             raise StudyNotFound(

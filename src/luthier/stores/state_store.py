@@ -18,7 +18,7 @@ from .state import Change, StoreState, StudyState
 
 
 class StateStore(ABC):
-    """What each call decides, under a lock; a subclass has the lock, and says how a change is kept."""
+    """Decides what each call does, under a lock; a subclass has the lock, and keeps the changes."""
 
     _place: object
     """Where it is, for messages."""
@@ -26,11 +26,11 @@ class StateStore(ABC):
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[StoreState]:
-        """The present state, which nobody changes meanwhile."""
+        """The present state, which no other thread or process changes meanwhile."""
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[StoreState]:
-        """The present state, which nobody else reads or changes meanwhile."""
+        """The present state, which no other thread or process reads or changes meanwhile."""
 
     @abstractmethod
     def _add(self, record: StudyRecord, trials: Sequence[TrialRecord]) -> None:
@@ -38,7 +38,7 @@ class StateStore(ABC):
 
     @abstractmethod
     def _remove(self, name: str) -> None:
-        """Keep a study no more."""
+        """Remove a study."""
 
     @abstractmethod
     def _put_record(self, study: StudyState, record: StudyRecord) -> None:
@@ -58,7 +58,7 @@ class StateStore(ABC):
 
     @abstractmethod
     def now(self) -> float:
-        """The store's clock, in seconds since the epoch."""
+        """Return the store's clock, in seconds since the epoch."""
 
     # -- studies
 
@@ -76,12 +76,12 @@ class StateStore(ABC):
             self._add(study, trials)
 
     def study(self, name: str) -> StudyRecord:
-        """The study of that name. Raises `StudyNotFound`."""
+        """Return the study of that name. Raises `StudyNotFound`."""
         with self._reading() as state:
             return state.study(name, self._place).record
 
     def studies(self) -> list[StudyRecord]:
-        """All studies, oldest first."""
+        """Return all studies, oldest first."""
         with self._reading() as state:
             return [study.record for study in state.studies.values()]
 
@@ -108,7 +108,7 @@ class StateStore(ABC):
     # -- trials
 
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
-        """What changed after revision `since`, in time of the number of changes."""
+        """Return what changed after revision `since`, in time of the number of changes."""
         with self._reading() as state:
             study = state.study(name, self._place)
             return study.revision, study.changes(since)
@@ -251,7 +251,7 @@ class StateStore(ABC):
         self._change(name, number, lambda _, old: replace(old, attrs={**old.attrs, **attrs}))
 
     def expired(self, name: str) -> list[TrialRecord]:
-        """RUNNING trials whose lease has run out, by number."""
+        """Return RUNNING trials whose lease has run out, by number."""
         with self._reading() as state:
             return state.study(name, self._place).expired(self.now())
 
@@ -260,7 +260,7 @@ class StateStore(ABC):
         return self._change(name, number, lambda _, old: change.requeued(old, token))[1]
 
     def fail(self, name: str, number: int, token: str, error: str) -> bool:
-        """Finish a dead owner's trial as FAIL; False if somebody else was first."""
+        """Finish a dead owner's trial as FAIL; False if another process was first."""
         return self._change(name, number, lambda _, old: change.failed(old, token, error, self.now()))[1]
 
     def _change(

@@ -25,7 +25,7 @@ Whole: TypeAlias = tuple[StudyRecord, list[TrialRecord]]
 
 
 def read_studies(store: Store, name: str | None = None) -> list[Whole]:
-    """The study of that name, or all, oldest first. Raises `StudyNotFound`."""
+    """Return the study of that name, or all, oldest first. Raises `StudyNotFound`."""
     found = []
     for study in store.studies() if name is None else [store.study(name)]:
         records = store.changes(study.name, 0)[1]
@@ -72,7 +72,7 @@ def copy_studies(source: Store, target: Store, name: str | None = None) -> list[
 
 
 def to_lines(studies: Iterable[Whole]) -> Iterator[str]:
-    """The lines of a file of studies, without their ends."""
+    """Return the lines of a file of studies, without their ends."""
     yield to_json({"luthier": "studies", "format": FORMAT})
     for study, records in studies:
         yield to_json({"study": asdict(study), "trials": len(records)})
@@ -81,7 +81,7 @@ def to_lines(studies: Iterable[Whole]) -> Iterator[str]:
 
 
 def from_lines(lines: Iterable[str]) -> list[Whole]:
-    """The studies of lines that `to_lines` wrote.
+    """Return the studies of lines that `to_lines` wrote.
 
     Raises:
         SchemaTooNew: a newer version of Luthier wrote them.
@@ -157,7 +157,7 @@ def export_studies(store: Store, path: Path, name: str | None = None) -> list[Wh
 
 
 def read_export(path: Path) -> list[Whole]:
-    """The studies of a file that `export_studies` wrote; raises as `from_lines`."""
+    """Return the studies of a file that `export_studies` wrote; raises as `from_lines`."""
     try:
         with path.open(encoding="utf-8") as file:
             return from_lines(file)
@@ -173,12 +173,12 @@ def read_export(path: Path) -> list[Whole]:
 
 
 def faults(study: StudyRecord, records: Sequence[TrialRecord], lost: Collection[int] = ()) -> list[str]:
-    """What is wrong with a study, a sentence each; empty if nothing is.
+    """Return what is wrong with a study, a sentence each; empty if nothing is.
 
     Args:
         study: the study.
         records: all its trials.
-        lost: the numbers of trials that nobody runs any more.
+        lost: the numbers of trials that no process runs any more.
     """
     found = []
     numbers = [record.number for record in records]

@@ -66,7 +66,7 @@ def create_study(
         seed: the same seed gives the same study; a fresh one by default.
         objective_names: one for each objective, such as ["error", "latency"]; shown in the columns of
             `trials_dataframe`.
-        lease_seconds: a process that does not renew its hold of a trial for this long loses it to whoever asks next.
+        lease_seconds: a process that does not renew its hold of a trial for this long loses it to the next that asks.
             A thread renews every third of it, so only dead and paused processes, and dead machines, do. Two minutes
             by default: longer than any busy database or native code that holds the interpreter; shorter only makes
             the trial of a dead machine start again sooner. A study in memory needs none.

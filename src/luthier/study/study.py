@@ -97,7 +97,7 @@ class Study(StudyView):
 
     @property
     def space(self) -> Space:
-        """What is searched: as declared, or as far as the objective has shown it."""
+        """The search space: as declared, or the parameters that the objective has asked for so far."""
         return self._engine.space
 
     @property
@@ -173,9 +173,9 @@ class Study(StudyView):
             the finished trial. To tell the same result again changes nothing.
 
         Raises:
-            ObjectiveError: values that are no result: None, text, ±inf, too few or too many.
+            ObjectiveError: values that are not a result: None, text, ±inf, too few or too many.
             TrialNotFound, TrialNotRunning, ConflictingTell, LeaseLost: the trial is unknown, finished
-                already, finished otherwise, or somebody else's by now.
+                already, finished with another result, or another owner's by now.
         """
         live = trial if isinstance(trial, Trial) else None
         number = live.number if live is not None else checked_number(trial)
@@ -310,7 +310,7 @@ class Study(StudyView):
                 executor that you constructed; an unknown executor; address or resources without a cluster.
             LuthierError: workers cannot get or load the objective, or no cluster answers.
             MissingDependency: the library of the cluster is not installed.
-            ObjectiveError: the objective returned something that is no result, and `catch` does not name it.
+            ObjectiveError: the objective returned something that is not a result, and `catch` does not name it.
             KeyboardInterrupt: on Ctrl-C, after what was running is queued again.
         """
         checked_objective(objective)
@@ -339,15 +339,15 @@ class Study(StudyView):
         self._stop.set()
 
     def close(self) -> None:
-        """End with this study: its leases are renewed no more, and its storage is closed.
+        """End with this study: its leases are no longer renewed, and its storage is closed.
 
-        Needed only where a process goes on for long: a study that nobody holds any more ends by itself.
+        Needed only in a process that runs on for long: a study without references ends by itself.
         """
         self._engine.close()
         self._engine.store.close()
 
     def _result_of(self, trial: Trial, outcome: Outcome) -> tuple[Result, Exception | None]:
-        """What to tell of what came out of an objective, and what there is to raise; what is no result is FAIL."""
+        """What to tell of what came out of an objective, and what there is to raise; what is not a result is FAIL."""
         state = None if outcome.state is TrialState.COMPLETE else outcome.state
         try:
             result = self._result(trial.number, outcome.values, state, outcome.constraints, outcome.error)

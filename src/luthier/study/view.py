@@ -44,7 +44,7 @@ class StudyView(ABC):
     @property
     @abstractmethod
     def space(self) -> Space:
-        """What is searched: as declared, or as far as the objective has shown it."""
+        """The search space: as declared, or the parameters that the objective has asked for so far."""
 
     @property
     @abstractmethod

@@ -12,7 +12,7 @@ from ..train import EpochResult
 class EpochLog:
     """One line of JSON for each epoch.
 
-    A checkpoint brings back the training but calls nobody for the epochs before it, while a trial that was queued
+    A checkpoint brings back the training but calls no callback for the epochs before it, while a trial that was queued
     again has lost its reports. So they are kept here, and said again.
     """
 

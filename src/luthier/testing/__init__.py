@@ -1,1 +1,1 @@
-"""The contracts as test suites that a sampler, a scheduler or a store of anyone's can be run through, with pytest."""
+"""The contracts as test suites that any sampler, scheduler or store can be run through, with pytest."""

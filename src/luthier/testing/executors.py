@@ -53,7 +53,7 @@ def wait_for(path: Path) -> None:
 
 def run(study: Study, executor: Executor, objective: Any, **options: Any) -> None:
     """Optimize, and see that no thread of the run is left."""
-    before = threading.enumerate()  # a study of somebody else may still be held
+    before = threading.enumerate()  # another test's study may still be held
     try:
         study.optimize(objective, executor=executor, **options)
     finally:
@@ -83,7 +83,7 @@ class ExecutorContract:
 
     def make(self) -> Executor:
         """An executor with ordinary settings."""
-        raise TypeError("a subclass says which executor to make")
+        raise TypeError("a subclass must define which executor to make")
 
     def test_is_an_executor(self) -> None:
         """It has the one method."""
@@ -154,7 +154,7 @@ class ExecutorContract:
         assert any("objective" in x for x in where), "the user is shown where in the objective it was raised"
 
     def test_errors_to_be_caught_are_caught_by_their_class(self) -> None:
-        """`catch` knows a class of the user's own, even if the exception could not be pickled as it is."""
+        """`catch` recognizes a user's own class, even if the exception could not be pickled as it is."""
 
         class Odd(ValueError):
             def __init__(self, what: str, more: str) -> None:
@@ -199,7 +199,7 @@ class ExecutorContract:
         assert states(study) == [COMPLETE] * 6
 
     def test_ctrl_c_queues_what_runs_again(self, tmp_path: Path) -> None:
-        """On Ctrl-C, what runs is queued again once, and the study can go on."""
+        """On Ctrl-C, running trials are queued again once, and the study can go on."""
         release, parent, at_once = tmp_path / "release", os.getpid(), self.at_once
 
         def objective(trial: Trial) -> float:
@@ -256,7 +256,7 @@ class AwayContract(ExecutorContract):
 
     def make_impatient(self, trial_timeout: float) -> Executor:
         """An executor that kills the worker of a trial that takes longer."""
-        raise TypeError(f"a subclass says which executor to make, with trial_timeout={trial_timeout}")
+        raise TypeError(f"a subclass must define which executor to make, with trial_timeout={trial_timeout}")
 
     def test_it_runs_in_other_processes_at_the_same_time(self, tmp_path: Path) -> None:
         """Two at a time, none of them here."""

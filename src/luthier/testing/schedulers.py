@@ -105,7 +105,7 @@ class SchedulerContract:
 
     def make(self) -> Scheduler:
         """A new scheduler with ordinary settings; one whose arguments are values treats x and -x alike."""
-        raise TypeError("a subclass says which scheduler to make")
+        raise TypeError("a subclass must define which scheduler to make")
 
     def ask(self, history: History, number: int, scheduler: Scheduler | None = None) -> Decision:
         """What a scheduler decides, without warnings and leaving the history as it was."""

@@ -1,4 +1,4 @@
-"""What the service says: values as JSON, and errors as {"error", "message"} with a fitting status."""
+"""What the service returns: values as JSON, and errors as {"error", "message"} with a fitting status."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _STATUS: dict[type[Exception], int] = {
 
 
 def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A value as strict JSON; NaN and the infinities as stores write them: {"$float": "nan"}."""
+    """Return a value as strict JSON; NaN and the infinities as stores write them: {"$float": "nan"}."""
     return Response(to_json(data), status, headers, media_type="application/json")
 
 
 def error_answer(status: int, error: str, message: str) -> Response:
-    """An error as the client sees it."""
+    """Return an error as the client sees it."""
     headers = {"Retry-After": "1"} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -47,7 +47,7 @@ def error_answer(status: int, error: str, message: str) -> Response:
 
 
 def trial_json(record: TrialRecord) -> dict[str, Any]:
-    """A trial without its token, which is its owner's alone."""
+    """Return a trial without its token, which is its owner's alone."""
     return {
         "number": record.number,
         "state": record.state.name,
@@ -65,7 +65,7 @@ def trial_json(record: TrialRecord) -> dict[str, Any]:
 
 
 def study_json(record: StudyRecord) -> dict[str, Any]:
-    """A study as it stands in the store."""
+    """Return a study as it stands in the store."""
     return {
         "name": record.name,
         "directions": list(record.directions),
@@ -78,7 +78,7 @@ def study_json(record: StudyRecord) -> dict[str, Any]:
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Turn every exception of the app into an answer; what nobody foresaw is logged here and not shown there."""
+    """Turn every exception of the app into an answer; what is unforeseen is logged here and not shown to the client."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

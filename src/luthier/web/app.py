@@ -86,7 +86,7 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
 
     Args:
         store: where studies live.
-        token: what clients must send; None lets everybody in.
+        token: what clients must send; None lets every client in.
         hosts: names under which the service may be called, beside those of the loopback.
     """
     scheme = HTTPBearer(
@@ -118,12 +118,12 @@ def create_app(store: Store, token: str | None, hosts: Iterable[str] = ()) -> AS
 def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
     @app.get("/v1/studies", tags=["studies"], response_model=list[StudyReply])
     def list_studies() -> Response:
-        """All studies, oldest first."""
+        """Return all studies, oldest first."""
         return answer([study_json(record) for record in studies.store.studies()])
 
     @app.post("/v1/studies", tags=["studies"], response_model=MadeReply, status_code=201, responses=_WAS_THERE)
     def create_study(body: CreateBody) -> Response:
-        """Make a study: 201 if it is new, 200 if it was there and load_if_exists is true."""
+        """Create a study: 201 if it is new, 200 if it existed already and load_if_exists is true."""
         served, is_new = studies.create(body)
         return answer(study_json(served.record) | served.settings, 201 if is_new else 200)
 
@@ -155,7 +155,7 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
 
     @app.get("/v1/best", tags=["studies"], response_model=list[TrialReply])
     def best_trials(name: StudyName) -> Response:
-        """The best trial, or the Pareto front of several objectives; empty before the first result."""
+        """Return the best trial, or the Pareto front of several objectives; empty before the first result."""
         study = studies.get(name).study
         if len(study.directions) > 1:
             return answer([trial_json(record) for record in study.best_trials])
@@ -171,7 +171,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         start: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        """Some trials by number; `next` is the start of the next page, null after the last."""
+        """Return some trials by number; `next` is the start of the next page, null after the last."""
         trials = studies.get(name).study.trials
         page = trials[start : start + limit]
         following = start + limit if start + limit < len(trials) else None
@@ -241,7 +241,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
 
     @app.post("/v1/trials/{number}/should-prune", tags=["trials"], response_model=PruneReply)
     def should_prune(name: StudyName, number: Number, body: TokenBody) -> Response:
-        """Whether the trial should stop now; renews the lease."""
+        """Return whether the trial should stop now; renews the lease."""
         return answer({"prune": studies.get(name).should_prune(number, body.token)})
 
     @app.post("/v1/trials/{number}/heartbeat", tags=["trials"], response_model=LeaseReply)
@@ -260,7 +260,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
 
     @app.post("/v1/trials/{number}/suggest", tags=["trials"], response_model=ValueReply)
     def suggest(name: StudyName, number: Number, body: SuggestBody) -> Response:
-        """A value for a parameter that was not in `params`, in a study that declares no space."""
+        """Return a value for a parameter that was not in `params`, in a study that declares no space."""
         served = studies.get(name)
         served.hold(number, body.token)
         if served.engine.declared is not None:

@@ -47,7 +47,7 @@ def connect(
         url: where the service is, as "http://127.0.0.1:8000".
         token: what `luthier serve` printed; by default what the variable LUTHIER_TOKEN holds, if anything.
         study_name: which; may be left out if the service has one study only.
-        space: the declared space again, if its choices are objects (a service knows their labels alone).
+        space: the declared space again, if its choices are objects (a service stores only their labels).
         retry_seconds: for how long a call is tried again while the service does not answer: by default for longer
             than a restart takes.
 

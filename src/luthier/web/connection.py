@@ -61,7 +61,7 @@ class Connection:
         self._http = httpx.Client(base_url=url, headers=headers, timeout=60.0, transport=transport, trust_env=False)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        """The answer to one call. Every call may be made twice: ids and tokens make the second one harmless.
+        """Return the answer to one call. Every call may be made twice: ids and tokens make the second one harmless.
 
         Raises:
             LuthierError: as `Study` does; StorageError if the service does not answer or refuses.

@@ -138,7 +138,7 @@ DomainBody: TypeAlias = Annotated[FloatBody | IntBody | ChoiceBody, Field(discri
 
 
 class SpaceBody(_Body):
-    """What is searched."""
+    """The space to search."""
 
     format: Literal[1] = 1
     parameters: Annotated[
@@ -181,7 +181,7 @@ class CreateBody(_Body):
 
 
 class AskBody(_Body):
-    """What is asked for: make a fresh `client` for each trial."""
+    """A request for a trial: use a fresh `client` for each."""
 
     client: ClientId
     params: Annotated[Params, Field(description="values to use; the others are suggested")] = {}

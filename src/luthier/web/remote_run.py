@@ -38,15 +38,15 @@ class Asked(Protocol):
         ...
 
     def trial(self, number: int) -> TrialRecord:
-        """The trial of that number."""
+        """Return the trial of that number."""
         ...
 
     def counts(self) -> list[int]:
-        """How many trials are in each state, by number of the state."""
+        """Return how many trials are in each state, by number of the state."""
         ...
 
     def best(self) -> TrialRecord | None:
-        """The best trial so far; None for none, or where there are several objectives."""
+        """Return the best trial so far; None for none, or where there are several objectives."""
         ...
 
 
@@ -86,7 +86,7 @@ class RemoteRun(Run):
     # -- for the executor
 
     def next(self) -> Trial | None:
-        """A trial to run; None when there are enough, or nothing is left to try."""
+        """Return a trial to run; None when there are enough, or nothing is left to try."""
         with self._asking, self._ctrl_c.held():
             if self._enough():
                 return None

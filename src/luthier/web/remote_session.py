@@ -20,11 +20,11 @@ class Calls(Protocol):
     url: str
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        """The answer to one call."""
+        """Return the answer to one call."""
         ...
 
     def close(self) -> None:
-        """Talk no more."""
+        """Close the connection."""
         ...
 
 
@@ -42,7 +42,7 @@ class RemoteSession:
         return self._request("POST", f"/v1/trials/{number}/{what}", {"token": token, **body})
 
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
-        """The stored value of a parameter that nothing was suggested for yet."""
+        """Return the stored value of a parameter that nothing was suggested for yet."""
         value: Label = self._call(number, token, "suggest", name=name, domain=domain_to_json(domain))["value"]
         return value
 
@@ -51,7 +51,7 @@ class RemoteSession:
         self._call(number, token, "report", step=step, value=_number(value))
 
     def should_prune(self, number: int, token: str) -> bool:
-        """Whether the pruner would stop the trial now."""
+        """Return whether the pruner would stop the trial now."""
         return bool(self._call(number, token, "should-prune")["prune"])
 
     def set_trial_attrs(self, number: int, token: str, attrs: Mapping[str, Any]) -> None:
@@ -60,19 +60,19 @@ class RemoteSession:
 
 
 def fresh_id() -> str:
-    """An id that no other call has."""
+    """Return an id that no other call has."""
     return os.urandom(16).hex()
 
 
 def sendable(error: str | None) -> str | None:
-    """A traceback as a service takes it: the end of one that is too long, without what JSON cannot carry."""
+    """Return a traceback as a service takes it: the end of one that is too long, without what JSON cannot carry."""
     if error is None:
         return None
     return error.replace("\0", "\\0").encode("utf-8", "replace").decode()[-_MAX_ERROR:]
 
 
 def record_of(data: Mapping[str, Any]) -> TrialRecord:
-    """The record of a trial's JSON."""
+    """Return the record of a trial's JSON."""
     values = data["values"]
     return TrialRecord(
         number=data["number"],
@@ -91,7 +91,7 @@ def record_of(data: Mapping[str, Any]) -> TrialRecord:
 
 
 def added_json(record: TrialRecord) -> dict[str, Any]:
-    """The JSON of a trial from elsewhere, as a service takes it."""
+    """Return the JSON of a trial from elsewhere, as a service takes it."""
     return {
         "state": record.state.name,
         "params": dict(record.params),

@@ -49,7 +49,7 @@ class RemoteStudy(StudyView):
     Args:
         calls: the service.
         name: of the study.
-        space: the declared space again, if its choices are objects (a service knows their labels alone).
+        space: the declared space again, if its choices are objects (a service stores only their labels).
 
     Raises:
         StudyNotFound: the service has none of that name.
@@ -109,7 +109,7 @@ class RemoteStudy(StudyView):
 
     @property
     def space(self) -> Space:
-        """What is searched: as declared, or as far as the objective has shown it."""
+        """The search space: as declared, or the parameters that the objective has asked for so far."""
         return self._declared if self._declared is not None else self._shown_space(self.trials)
 
     @property
@@ -211,9 +211,9 @@ class RemoteStudy(StudyView):
             params: stored values that it used, likewise.
 
         Raises:
-            ObjectiveError: values that are no result.
+            ObjectiveError: values that are not a result.
             TrialNotRunning: a number, without a token, that is not of a trial that runs here.
-            ConflictingTell, LeaseLost: the trial is finished otherwise, or somebody else's by now.
+            ConflictingTell, LeaseLost: the trial is finished with another result, or another owner's by now.
         """
         live = trial if isinstance(trial, Trial) else None
         number = live.number if live is not None else checked_number(trial)
@@ -322,7 +322,7 @@ class RemoteStudy(StudyView):
         """Run trials of an objective here, until there are enough. Start it on several machines for more at once.
 
         Args:
-            objective: as in `Study.optimize`, as are all the others but for this.
+            objective: as in `Study.optimize`, as are all the others except this one.
             total_trials: until the study has this many trials that were started, here or elsewhere; several
                 machines that start a last one at the same time may make one more each.
 
@@ -359,7 +359,7 @@ class RemoteStudy(StudyView):
         self._stop.set()
 
     def close(self) -> None:
-        """Renew no more, and close the connections."""
+        """Stop renewing leases, and close the connections."""
         self._heartbeat.stop()
         self._calls.close()
 
@@ -373,11 +373,11 @@ class RemoteStudy(StudyView):
             self._call("POST", f"/v1/trials/{number}/heartbeat", {"token": token})
         except StorageError:
             raise
-        except LuthierError:  # taken, told or deleted: whoever runs it hears of it at its next call
+        except LuthierError:  # taken, told or deleted: the process that runs it is told at its next call
             self._forget(number, token)
 
     def _forget(self, number: int, token: str) -> None:
-        """Hold an attempt no more; a later one of the same trial stays."""
+        """Stop holding an attempt; a later one of the same trial stays."""
         trial = self._running.get(number)
         if trial is not None and trial.token == token:
             self._running.pop(number, None)

@@ -21,14 +21,14 @@ AnyFloat: TypeAlias = float | OddFloat
 
 
 class Problem(BaseModel):
-    """What is said when something is wrong."""
+    """What is returned when something is wrong."""
 
     error: str = Field(description="the kind of error, for programs", examples=["StudyNotFound"])
     message: str = Field(description="what was wrong, where, and what to do", examples=["there is no study 'lenet'"])
 
 
 class Nothing(BaseModel):
-    """Done; there is nothing to say."""
+    """Done; there is nothing to return."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -33,7 +33,7 @@ class Guard:
 
     Args:
         app: what is guarded.
-        token: the bearer token; None lets everybody in.
+        token: the bearer token; None lets every client in.
         hosts: names under which the service may be called, beside those of the loopback.
     """
 
@@ -44,7 +44,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":  # the start and the end of the server; there are no web sockets
+        if scope["type"] != "http":  # the start and the end of the server; web sockets are not used
             await self._app(scope, receive, send)
             return
 

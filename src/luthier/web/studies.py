@@ -87,7 +87,7 @@ class Served:
         return records
 
     def should_prune(self, number: int, token: str) -> bool:
-        """Whether the pruner would stop the trial now; renews its lease."""
+        """Return whether the pruner would stop the trial now; renews its lease."""
         self.hold(number, token)
         engine = self.engine
         if engine.scheduler is None:
@@ -110,7 +110,7 @@ class Studies:
         self._lock = threading.Lock()
 
     def create(self, body: CreateBody) -> tuple[Served, bool]:
-        """A new study, or that of the name if the body allows it; and whether it is new.
+        """Return a new study, or that of the name if the body allows it; and whether it is new.
 
         The same `client` (an id of this call) makes it once, and is told each time that it is new.
 
@@ -147,7 +147,7 @@ class Studies:
         return self.get(body.name), True
 
     def get(self, name: str) -> Served:
-        """The study of that name. Raises `StudyNotFound`."""
+        """Return the study of that name. Raises `StudyNotFound`."""
         try:
             record = self.store.study(name)
         except StudyNotFound as error:  # without the place of the storage

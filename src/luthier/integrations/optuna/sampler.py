@@ -124,14 +124,14 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
                     study.stop()
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The latest distribution of every parameter that a trial of the study had."""
+        """Return the latest distribution of every parameter that a trial of the study had."""
         with self._lock:
             return dict(self._seen(study, trial).distributions)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Values for the parameters that are active together, as the sampler suggests them."""
+        """Return values for the parameters that are active together, as the sampler suggests them."""
         if not search_space:
             return {}
         with self._lock:
@@ -163,7 +163,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A value for a parameter that was not suggested with the others, from what is known of it alone."""
+        """Return a value for a parameter that was not suggested with the others, from what is known of it alone."""
         with self._lock:
             alone = Space({param_name: domain_of(param_distribution)})
             rng = self._streams.of_trial(trial.number, param_name)
@@ -228,7 +228,7 @@ class _View:
         return self._growing.space
 
     def meet(self, name: str, distribution: BaseDistribution) -> bool:
-        """Take notice of a distribution; False if it is of another kind, or has other choices, than before."""
+        """Record a distribution; return False if it is of another kind, or has other choices, than before."""
         if self.distributions.get(name) == distribution:
             return True
         try:
@@ -241,7 +241,7 @@ class _View:
         return True
 
     def allows(self, name: str, label: Label) -> bool:
-        """Whether a value lies in a parameter's latest domain."""
+        """Return whether a value lies in a parameter's latest domain."""
         try:
             self.space.check_partial({name: label})
         except SpaceError:
@@ -255,7 +255,7 @@ class _View:
         return row
 
     def give(self, trial: FrozenTrial, name: str, label: Label) -> None:
-        """Take notice of a value that was suggested for a running trial which is shown."""
+        """Record a value that was suggested for a running trial which is shown."""
         params = self.proposed[trial.number] = {**self.proposed[trial.number], name: label}
         record = self.history.records[self._rows[trial.number]]
         self.history.put([replace(record, params={**record.params, **params})])

@@ -64,7 +64,7 @@ def import_study(
 
 
 def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
-    """The studies of an Optuna storage, or the one of that name; raises as `import_study`."""
+    """Return the studies of an Optuna storage, or the one of that name; raises as `import_study`."""
     if isinstance(source, optuna.Study):
         return [_read(source)]
     if not isinstance(source, str | PathLike | optuna.storages.BaseStorage):

@@ -19,7 +19,7 @@ from ...types import Configuration, Direction, Label
 
 
 def domain_of(distribution: BaseDistribution) -> Domain:
-    """The domain of a distribution, without condition or default.
+    """Return the domain of a distribution, without condition or default.
 
     A choice that is no JSON scalar, is not finite or is listed twice gets its `repr` as label.
 
@@ -50,7 +50,7 @@ def labels_of(choices: Sequence[Any]) -> list[Label]:
 
 
 def to_label(distribution: BaseDistribution, value: Any) -> Label:
-    """The stored form of a parameter's value."""
+    """Return the stored form of a parameter's value."""
     if not isinstance(distribution, CategoricalDistribution):
         return float(value) if isinstance(distribution, FloatDistribution) else int(value)
     labels = labels_of(distribution.choices)
@@ -64,7 +64,7 @@ def to_label(distribution: BaseDistribution, value: Any) -> Label:
 
 
 def to_value(distribution: BaseDistribution, label: Label) -> Any:
-    """The value behind the stored form."""
+    """Return the value behind the stored form."""
     if not isinstance(distribution, CategoricalDistribution):
         return label
     keys = [label_key(known) for known in labels_of(distribution.choices)]
@@ -127,7 +127,7 @@ class Constraints:
 
 
 def params_of(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]) -> Configuration:
-    """A trial's parameters as they are stored, as far as they are wanted."""
+    """Return a trial's parameters as they are stored, as far as they are wanted."""
     return {name: to_label(distributions[name], x) for name, x in trial.params.items() if name in distributions}
 
 
@@ -138,7 +138,7 @@ def directions_of(study: optuna.Study) -> tuple[Direction, ...]:
 
 
 def queued_of(trial: FrozenTrial, latest: Mapping[str, BaseDistribution]) -> Configuration:
-    """The parameters that an unfinished trial was enqueued with."""
+    """Return the parameters that an unfinished trial was enqueued with."""
     if trial.state.is_finished():
         return {}
     params: Configuration = {}

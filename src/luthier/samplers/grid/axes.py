@@ -37,7 +37,7 @@ class Axis:
 
 
 def axis(domain: Domain, wish: Wish, default: int) -> Axis:
-    """The axis of a domain.
+    """Return the axis of a domain.
 
     Args:
         domain: of the parameter.

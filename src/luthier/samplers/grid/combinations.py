@@ -70,7 +70,7 @@ class Combinations:
         return self._spread.size
 
     def configurations(self, X: Floats) -> list[Configuration]:
-        """The configurations of encoded rows of the grid (n, d); listed values exactly as they were listed."""
+        """Return the configurations of encoded rows of the grid (n, d); listed values exactly as they were listed."""
         found = self._space.decode(X)
         for j, labels in self._listed:
             name, levels = self._space.names[j], self._axes[j].levels(X[:, j])
@@ -80,7 +80,7 @@ class Combinations:
         return found
 
     def next_rows(self, history: History, n: int) -> Floats:
-        """The first rows, at most n, that no trial had.
+        """Return the first rows, at most n, that no trial had.
 
         A trial counts for the combination that it has. Where its objective asked for fewer parameters than it might,
         one that was told or pruned counts for all that agree with it: they would have come to the same. One that
@@ -103,7 +103,7 @@ class Combinations:
             return self._X[free[:n]]
 
     def next_level(self, history: History, number: int, j: int) -> int | None:
-        """The level of parameter j in a combination that is free and agrees with what a trial has already.
+        """Return the level of parameter j in a combination that is free and agrees with what a trial has already.
 
         Of these the one whose level is used least by other trials that may agree, then the first. None where there is
         none, or it is not among the first few thousand.

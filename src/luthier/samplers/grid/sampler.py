@@ -85,7 +85,7 @@ class GridSampler:
         return grid.configurations(grid.next_rows(history, n))
 
     def suggest_one(self, space: Space, history: History, number: int, name: str) -> Label:
-        """A value for a parameter that a running trial is the first to ask for; see `SuggestsOne`.
+        """Return a value for a parameter that a running trial is the first to ask for; see `SuggestsOne`.
 
         That of the first free combination that agrees with what the trial has; where there is none, the one that is
         used least, first by trials that agree with this one, then by all.
@@ -99,7 +99,7 @@ class GridSampler:
         return space.parameters[name].value(float(grid_axis.coordinates(np.array([level]))[0]))
 
     def size(self, space: Space) -> int:
-        """How many combinations there are, those that `require` forbids included.
+        """Return how many combinations there are, those that `require` forbids included.
 
         Raises:
             SpaceError: its conditions have too many branches to count.

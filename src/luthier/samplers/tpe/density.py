@@ -29,7 +29,7 @@ class Layout(NamedTuple):
     """How each column is modelled.
 
     Attributes:
-        line: columns with a density on [0, 1]: continua, and numbers of so many values that they are like one.
+        line: columns with a density on [0, 1]: continua, and numbers with enough values that they act like one.
         tables: columns of few values, whose kernels are tables of masses: (column, values, is a choice, bin edges).
         narrowest: (d,) least width of a kernel, from which neighbouring values are in reach.
         choices: (d,) number of choices; 1 for a number.
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
 
 @lru_cache(maxsize=32)
 def layout(space: Space) -> Layout:
-    """The layout of a space."""
+    """Return the layout of a space."""
     line, tables = [], []
     for j, domain in enumerate(space.domains):
         if isinstance(domain, Choice):

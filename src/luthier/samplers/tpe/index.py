@@ -112,7 +112,7 @@ _INDEXES: WeakKeyDictionary[History, Index] = WeakKeyDictionary()
 
 
 def index_of(history: History) -> Index:
-    """The index of a history as it is now."""
+    """Return the index of a history as it is now."""
     index = _INDEXES.get(history)
     if index is None:
         index = _INDEXES[history] = Index()

@@ -26,7 +26,7 @@ class Split(NamedTuple):
 
 
 def split(history: History, n_good: int, cap: int) -> Split:
-    """The `n_good` best trials, and at most about `cap` of the rest.
+    """Return the `n_good` best trials, and at most about `cap` of the rest.
 
     The order is: feasible COMPLETE trials by loss, the older one first among equals, or by front and crowding
     where there are several objectives; feasible PRUNED ones by how far they came, then by their last value;
@@ -50,7 +50,7 @@ def split(history: History, n_good: int, cap: int) -> Split:
 
 
 def _others(n: int, good: Rows, unfinished: list[int], cap: int) -> Rows:
-    """The rows below n but for the good ones, in order; where they are more than `cap`, see `split`."""
+    """The rows below n except the good ones, in order; where they are more than `cap`, see `split`."""
     count = n - len(good)
     taken = np.sort(good)
     places = np.arange(count) if count <= cap else np.arange(cap) * (count - 1) // max(cap - 1, 1)
@@ -66,7 +66,7 @@ def _best_of_several(history: History, n: int) -> Rows:
 
 
 def best_by_domination(losses: Floats, n: int) -> Rows:
-    """Positions of the n best rows of losses (k, m): by front, then by crowding distance.
+    """Return positions of the n best rows of losses (k, m): by front, then by crowding distance.
 
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", III.A and III.B;
     on ranks in place of values, so that no scale and no outlier matters.

@@ -66,7 +66,7 @@ class JournalFile:
                 self._unlock(fd)
 
     def news(self) -> Iterator[list[str]]:
-        """The texts that were appended since the last time, in lists.
+        """Return the texts that were appended since the last time, in lists.
 
         Raises:
             StorageError: it is damaged, or shorter than it was.
@@ -89,7 +89,7 @@ class JournalFile:
                 return  # torn: its writer died, so nothing of it was acknowledged
 
     def rewind(self) -> None:
-        """Have everything read again."""
+        """Read everything again at the next `news`."""
         self._end = self._start
 
     def append(self, text: str, *, durable: bool) -> None:
@@ -231,7 +231,7 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 def is_at(path: Path, fd: int) -> bool:
-    """Whether an open file is what lies at a path. Raises `StorageError` where nothing does."""
+    """Return whether an open file is what lies at a path. Raises `StorageError` where nothing does."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except FileNotFoundError as error:

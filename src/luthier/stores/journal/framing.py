@@ -23,13 +23,13 @@ _PREFIX = 18
 
 
 def frame(text: str) -> bytes:
-    """The frame of a JSON text."""
+    """Return the frame of a JSON text."""
     payload = text.encode("ascii")
     return b"%08x %08x %b\n" % (len(payload), crc32(payload), payload)
 
 
 def new_header() -> bytes:
-    """The first frame of a new file."""
+    """Return the first frame of a new file."""
     return frame(to_json({"magic": MAGIC, "schema": SCHEMA, "id": secrets.token_hex(8)}))
 
 
@@ -37,13 +37,13 @@ HEADER_SIZE = len(new_header())
 
 
 def is_torn_header(data: bytes) -> bool:
-    """Whether a whole file is no more than the beginning of a header: its maker died, and nothing was in it yet."""
+    """Return whether a file is only the beginning of a header: its creator died before anything was in it."""
     length = b"%08x " % (HEADER_SIZE - _PREFIX - 1)
     return len(data) < HEADER_SIZE and b"\n" not in data and length.startswith(data[: len(length)])
 
 
 def header_id(line: bytes, path: Path) -> str | None:
-    """The file's id out of its first line; None if that is no header.
+    """Return the file's id out of its first line; None if that is not a header.
 
     Raises:
         SchemaTooNew: a newer version of Luthier wrote the file.
@@ -61,7 +61,7 @@ def header_id(line: bytes, path: Path) -> str | None:
 
 
 def whole_frames(data: bytes, start: int = 0) -> tuple[list[str], int]:
-    """The texts of the frames from `start` up to the first that is not whole, and where that one begins."""
+    """Return the texts of the frames from `start` up to the first that is not whole, and where that one begins."""
     texts = []
     while (end := data.find(b"\n", start)) >= 0:
         payload = data[start + _PREFIX : end]
@@ -94,7 +94,7 @@ def next_whole_frame(data: bytes, start: int) -> int:
 
 
 def damage(path: Path, offset: int) -> StorageError:
-    """What is raised where whole frames follow a damaged one."""
+    """Return what is raised where whole frames follow a damaged one."""
     return StorageError(
         f"{path} is damaged at byte {offset}, and intact records follow it; nothing was changed. "
         f"`luthier repair {path}` saves them and reports what was lost"

@@ -60,7 +60,7 @@ class Patience:
         return max(0.0, self._end - time.monotonic())
 
     def ended(self) -> StorageBusy:
-        """What to raise when it ended."""
+        """Return what to raise when it ended."""
         return StorageBusy(
             f"{self._path} stayed locked by other programs for {self._seconds:g} s: "
             "try again, or give a longer timeout="
@@ -77,7 +77,7 @@ class ThreadsLock:
 
     @contextmanager
     def held(self, patience: Patience) -> Iterator[None]:
-        """Hold it. Raises `StorageBusy`."""
+        """Hold the lock. Raises `StorageBusy`."""
         if not self._shared.lock.acquire(timeout=patience.left):
             raise patience.ended()
         try:
@@ -118,7 +118,7 @@ def lock_descriptor(fd: int, patience: Patience, path: Path, *, exclusive: bool)
 
 
 def unlock_descriptor(fd: int) -> None:
-    """Let others have it."""
+    """Release the lock."""
     _set_lock(fd, fcntl.F_UNLCK)
 
 

@@ -1,12 +1,12 @@
-"""What a journal says: entries, each the outcome of one change, and the studies that they add up to.
+"""What a journal contains: entries, each the outcome of one change, and the studies that they add up to.
 
 An entry holds what came out of a change, not what was asked for, so replaying needs no rules. Every entry is a JSON
-object with `op`, `study` (its name) and, but for "delete" and "lease", the study's `revision`:
+object with `op`, `study` (its name) and, except for "delete" and "lease", the study's `revision`:
 
     study   record, first?, trials?                      made (with trials), or its attributes or parameters changed
     trial   trial, asked_by?, enqueued_by?, lease_ends?  made or changed
     trials  entries                                      several of these, in one change
-    lease   number, lease_ends                           renewed, which is no change of the study
+    lease   number, lease_ends                           renewed, which does not change the study
     delete                                               removed
 
 `first` is the revision that the study began with, 0 where it is not said. Entries that a program wrote have a `time`
@@ -80,7 +80,7 @@ class JournalState(StoreState):
         self.studies[record.name].put_record(record, entry["revision"])
 
     def entries(self) -> Iterator[Entry]:
-        """The fewest entries that say the same."""
+        """Return the fewest entries that say the same."""
         for study in self.studies.values():
             yield from _entries(study)
 
@@ -95,14 +95,14 @@ def _entries(study: StudyState) -> Iterator[Entry]:
 
 
 def new_study_entry(record: StudyRecord, first: int, trials: Sequence[TrialRecord] = ()) -> Entry:
-    """The entry that makes a study."""
+    """Return the entry that makes a study."""
     if not trials:
         return study_entry(record, first, first)
     return {**study_entry(record, first, first + 1), "trials": [_trial_to_json(trial) for trial in trials]}
 
 
 def study_entry(record: StudyRecord, first: int, revision: int) -> Entry:
-    """The entry of a change of a study itself."""
+    """Return the entry of a change of a study itself."""
     data = {
         "name": record.name,
         "directions": record.directions,
@@ -116,14 +116,14 @@ def study_entry(record: StudyRecord, first: int, revision: int) -> Entry:
 
 
 def trial_entry(name: str, change: Change, revision: int) -> Entry:
-    """The entry of a change of a trial."""
+    """Return the entry of a change of a trial."""
     record, *more = change
     given = {key: value for key, value in zip(Change._fields[1:], more, strict=True) if value is not None}
     return {"op": "trial", "study": name, "revision": revision, "trial": _trial_to_json(record), **given}
 
 
 def trials_entry(name: str, changes: Sequence[Change], revision: int) -> Entry:
-    """The entry of a change of several trials."""
+    """Return the entry of a change of several trials."""
     entries = [trial_entry(name, change, revision) for change in changes]
     return (
         entries[0] if len(entries) == 1 else {"op": "trials", "study": name, "revision": revision, "entries": entries}
@@ -131,12 +131,12 @@ def trials_entry(name: str, changes: Sequence[Change], revision: int) -> Entry:
 
 
 def lease_entry(name: str, number: int, ends: float) -> Entry:
-    """The entry of a lease that was renewed and nothing else."""
+    """Return the entry of a lease that was renewed and nothing else."""
     return {"op": "lease", "study": name, "number": number, "lease_ends": ends}
 
 
 def delete_entry(name: str) -> Entry:
-    """The entry that removes a study."""
+    """Return the entry that removes a study."""
     return {"op": "delete", "study": name}
 
 

@@ -45,7 +45,7 @@ class JournalStore(StateStore):
 
     Safe for threads and processes; a forked process may go on with its parent's store. The file system must have
     fcntl locks that hold between machines (NFS 4, Lustre with `flock`, GPFS, CephFS). All is on the disk when a
-    call returns, but for `write` (reports, renewed leases), which the next call of another kind takes along.
+    call returns, except for `write` (reports, renewed leases), which the next call of another kind takes along.
 
     Lease time is the clock of whichever machine makes a call, but never earlier than the latest time in the
     journal. So time never runs backwards; where one machine's clock is ahead, the others' stands still until
@@ -120,7 +120,9 @@ class JournalStore(StateStore):
         try:
             for texts in self._file.news():
                 self._state.apply(texts)
-        except BaseException as error:  # Ctrl-C may have come between two entries: what was read is no whole state
+        except (
+            BaseException
+        ) as error:  # Ctrl-C may have come between two entries: what was read is only part of a state
             self._file.rewind()
             self._id = ""
             if isinstance(error, KeyError | TypeError | ValueError | IndexError | AttributeError):

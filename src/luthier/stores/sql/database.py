@@ -79,7 +79,7 @@ class Database:
         self._engine.dispose()  # connections take their settings as they are made
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` returns, in a transaction that holds the write lock. It may run more than once.
+        """Return what `work` returns, in a transaction that holds the write lock. It may run more than once.
 
         Raises:
             StorageBusy: others held the lock until the deadline.
@@ -88,11 +88,11 @@ class Database:
         return self._run(self._engine, work)
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
+        """Return what `work` returns, in a transaction that sees one moment; errors as for `write`."""
         return self._run(self._reader, work)
 
     def look(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """The rows of one statement, which sees one moment; errors as for `write`."""
+        """Return the rows of one statement, which sees one moment; errors as for `write`."""
         return self.read(lambda connection: connection.execute(statement, values).all())
 
     def _run(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
@@ -124,15 +124,15 @@ class Database:
         return f"{self.path} failed: {cause}"
 
     def clock(self) -> float:
-        """The clock of this machine, which all processes at one file share; seconds since the epoch."""
+        """Return the clock of this machine, which all processes at one file share; seconds since the epoch."""
         return time.time()
 
     def now(self, _connection: sa.Connection) -> float:
-        """The clock, inside a transaction."""
+        """Return the clock, inside a transaction."""
         return self.clock()
 
     def time_of(self, _row: Any) -> float:
-        """The clock, as a study was locked."""
+        """Return the clock, as a study was locked."""
         return self.clock()
 
     def new_study_id(self, connection: sa.Connection) -> Mapping[str, int]:
@@ -144,7 +144,7 @@ class Database:
         """Nothing to do: a transaction that writes holds the whole file."""
 
     def back_up(self, _connection: sa.Connection, version: int) -> None:
-        """Copy the whole database to `FILE.backup-VERSION`, in place of what is there; whole or not at all."""
+        """Copy the whole database to `FILE.backup-VERSION`, replacing it if it exists; all of it or nothing."""
         copy = self.path.with_name(f"{self.path.name}.backup-{version}")
         part = copy.with_name(copy.name + ".part")
         try:

@@ -1,4 +1,4 @@
-"""A study inside a transaction that holds its lock: nobody else changes it or its trials meanwhile."""
+"""A study inside a transaction that holds its lock: no other process changes it or its trials meanwhile."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Place(Protocol):
     """Selects and locks the row of a study by `name`."""
 
     def time_of(self, row: Any, /) -> float:
-        """The time at which that row was locked, by the store's clock."""
+        """Return the time at which that row was locked, by the store's clock."""
         ...
 
 
 def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Executable = sql.STUDY) -> Any:
-    """The row of a study.
+    """Return the row of a study.
 
     Raises:
         StudyNotFound: there is none of that name.
@@ -44,7 +44,7 @@ def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Ex
 
 
 def not_found(name: str, place: str) -> StudyNotFound:
-    """That there is no study of that name."""
+    """Return the error for a missing study."""
     return StudyNotFound(f"there is no study {name!r} in {place}: create it first, or list the names with studies()")
 
 
@@ -69,7 +69,7 @@ class LockedStudy:
         return LockedStudy(row.id, name, objectives, row.attrs, row.revision, row.trials, database.time_of(row))
 
     def trial(self, connection: sa.Connection, number: int) -> tuple[Sequence[Any], TrialRecord]:
-        """The row of a trial, and its record. Raises `TrialNotFound`."""
+        """Return the row of a trial, and its record. Raises `TrialNotFound`."""
         row = None
         if 0 <= number < self.trials:  # which also fits into the column
             row = connection.execute(sql.ONE_TRIAL, {"study": self.id, "number": number}).first()
@@ -124,5 +124,5 @@ class LockedStudy:
         connection.execute(sql.SET_CLAIM, {**found, "client": client, "ends": lease_ends})
 
     def renew_lease(self, connection: sa.Connection, number: int, lease_ends: float) -> None:
-        """Move the end of a lease. It shows in no record, so it is no change of the study."""
+        """Move the end of a lease. No record shows it, so the study does not change."""
         connection.execute(sql.SET_LEASE, {"study": self.id, "trial": number, "ends": lease_ends})

@@ -1,4 +1,4 @@
-"""From an empty database or an older schema to the newest one."""
+"""Upgrades an empty database, or one of an older schema, to the newest schema."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _FIELDS = tuple("values" if name == "objective_values" else name for name in _NA
 
 
 def records(rows: Sequence[Sequence[Any]]) -> list[TrialRecord]:
-    """The records of rows of `RECORD`."""
+    """Return the records of rows of `RECORD`."""
     found: list[TrialRecord] = []
     for i in range(0, len(rows), _CHUNK):
         columns: list[Sequence[Any]] = list(zip(*rows[i : i + _CHUNK], strict=True))
@@ -50,12 +50,12 @@ def records(rows: Sequence[Sequence[Any]]) -> list[TrialRecord]:
 
 
 def record(row: Sequence[Any]) -> TrialRecord:
-    """The record of one row of `RECORD`."""
+    """Return the record of one row of `RECORD`."""
     return records([row])[0]
 
 
 def fields(new: TrialRecord, old: TrialRecord | None = None, row: Sequence[Any] = ()) -> dict[str, Any]:
-    """The columns of a record by name; texts of `row` are kept where the old record's field is the new one's."""
+    """Return the columns of a record by name; texts of `row` are kept where the old record's field is the new one's."""
     data: dict[str, Any] = {}
     for j, (name, attribute) in enumerate(zip(_NAMES, _FIELDS, strict=True)):
         value = getattr(new, attribute)

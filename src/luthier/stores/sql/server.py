@@ -3,7 +3,7 @@
 A study is locked by its row (`SELECT ... FOR UPDATE`), so what is read after that is the newest and stays so; READ
 COMMITTED is enough for it, and on MySQL also locks the least. Readers take no lock and see one moment.
 
-When the connection breaks while a commit is answered, nobody can say whether it counted, and the work is done
+When the connection breaks while a commit is answered, it is unknown whether it counted, and the work is done
 again. That is safe because the work can tell: `ask` and `enqueue` by their client id, `tell` by its token, the others
 by what they left.
 """
@@ -55,22 +55,22 @@ class Server(Protocol):
     """Whether tables are made inside the transaction, whole or not at all."""
 
     def options(self, timeout: float) -> Mapping[str, str]:
-        """What a connection is opened with, where the URL does not say otherwise."""
+        """Return what a connection is opened with, where the URL does not say otherwise."""
         ...
 
     def settings(self, timeout: float) -> str:
-        """The statement that every connection starts with."""
+        """Return the statement that every connection starts with."""
         ...
 
     def lock_schema(self, connection: sa.Connection, timeout: float, /) -> bool:
-        """Wait until nobody else makes or changes the tables; False if that took too long.
+        """Wait until no other process creates or changes the tables; False if that took too long.
 
         Others wait until the transaction has ended: one that came in before its commit would not see what it made.
         """
         ...
 
     def trouble(self, error: exc.DBAPIError) -> Trouble:
-        """What an error means."""
+        """Return what an error means."""
         ...
 
 
@@ -117,7 +117,7 @@ class ServerDatabase:
         """Nothing to do once the database is known to be ours."""
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` returns, in a transaction that is durable when this returns. It may run more than once.
+        """Return what `work` returns, in a transaction that is durable when this returns. It may run more than once.
 
         Raises:
             StorageBusy: others held a lock until the deadline.
@@ -126,23 +126,23 @@ class ServerDatabase:
         return self._run(self._engine, work)
 
     def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """What `work` returns, in a transaction that sees one moment; errors as for `write`."""
+        """Return what `work` returns, in a transaction that sees one moment; errors as for `write`."""
         return self._run(self._reader, work)
 
     def look(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """The rows of one statement, which sees one moment by itself; errors as for `write`."""
+        """Return the rows of one statement, which sees one moment by itself; errors as for `write`."""
         return self._run(self._looker, lambda connection: connection.execute(statement, values).all())
 
     def clock(self) -> float:
-        """The clock of the server, which all machines share; seconds since the epoch."""
+        """Return the clock of the server, which all machines share; seconds since the epoch."""
         return self.read(self.now)
 
     def now(self, connection: sa.Connection) -> float:
-        """The clock, inside a transaction."""
+        """Return the clock, inside a transaction."""
         return float(connection.execute(sa.select(self._server.now)).scalar_one())
 
     def time_of(self, row: Any) -> float:
-        """The clock, as a study was locked."""
+        """Return the clock, as a study was locked."""
         return float(row.now)
 
     def new_study_id(self, _connection: sa.Connection) -> Mapping[str, int]:
@@ -150,7 +150,7 @@ class ServerDatabase:
         return {}
 
     def lock_schema(self, connection: sa.Connection) -> None:
-        """Wait until nobody else makes or changes the tables. Raises `StorageBusy`."""
+        """Wait until no other process creates or changes the tables. Raises `StorageBusy`."""
         if not self._server.lock_schema(connection, self.timeout):
             raise StorageBusy(
                 f"other programs were changing the schema of {self.place} for {self.timeout:g} s: try again later"

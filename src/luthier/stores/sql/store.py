@@ -126,13 +126,13 @@ class SqlStore:
             raise
 
     def study(self, name: str) -> StudyRecord:
-        """The study of that name. Raises `StudyNotFound`."""
+        """Return the study of that name. Raises `StudyNotFound`."""
         return self._database.read(
             lambda connection: _study_record(connection, study_row(connection, name, self._place))
         )
 
     def studies(self) -> list[StudyRecord]:
-        """All studies, oldest first."""
+        """Return all studies, oldest first."""
         return self._database.read(
             lambda connection: [_study_record(connection, row) for row in connection.execute(sql.STUDIES).all()]
         )
@@ -176,7 +176,7 @@ class SqlStore:
     # -- trials
 
     def changes(self, name: str, since: int) -> tuple[int, list[TrialRecord]]:
-        """What changed after revision `since`, by one indexed query."""
+        """Return what changed after revision `since`, by one indexed query."""
         if since <= 0:
             revision, rows = self._database.read(lambda connection: self._all_trials(connection, name))
             return revision, records(rows)  # parsed when the lock is gone
@@ -343,7 +343,7 @@ class SqlStore:
         self._change(name, work)
 
     def expired(self, name: str) -> list[TrialRecord]:
-        """RUNNING trials whose lease has run out, by number."""
+        """Return RUNNING trials whose lease has run out, by number."""
 
         def work(connection: sa.Connection) -> Sequence[Sequence[Any]]:
             study = study_row(connection, name, self._place)
@@ -357,7 +357,7 @@ class SqlStore:
         return self._take_away(name, number, lambda old, _: change.requeued(old, token))
 
     def fail(self, name: str, number: int, token: str, error: str) -> bool:
-        """Finish a dead owner's trial as FAIL; False if somebody else was first."""
+        """Finish a dead owner's trial as FAIL; False if another process was first."""
         return self._take_away(name, number, lambda old, now: change.failed(old, token, error, now))
 
     def _take_away(self, name: str, number: int, changed: Callable[[TrialRecord, float], TrialRecord]) -> bool:
@@ -378,7 +378,7 @@ class SqlStore:
     # -- the rest
 
     def now(self) -> float:
-        """The clock of the server, or of this machine where there is only a file; seconds since the epoch."""
+        """Return the clock of the server, or of this machine where there is only a file; seconds since the epoch."""
         return self._database.clock()
 
     def close(self) -> None:

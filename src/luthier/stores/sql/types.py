@@ -27,7 +27,7 @@ class Key(sa.types.TypeDecorator[str]):
         self.length = length
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """The type on one kind of database."""
+        """Return the type on one kind of database."""
         if dialect.name in ("mysql", "mariadb"):
             return dialect.type_descriptor(mysql.VARCHAR(self.length, collation=_collation(dialect)))
         return self.impl_instance
@@ -40,7 +40,7 @@ class LongText(sa.types.TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """The type on one kind of database."""
+        """Return the type on one kind of database."""
         if dialect.name in ("mysql", "mariadb"):
             return dialect.type_descriptor(mysql.LONGTEXT(collation=_collation(dialect)))
         return self.impl_instance

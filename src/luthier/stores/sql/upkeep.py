@@ -1,4 +1,4 @@
-"""What a SQLite file needs now and then: to be checked, and to be made smaller."""
+"""Maintenance of a SQLite file: checking and compacting it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT = 60.0  # seconds to wait for others
 
 
 def compact(path: Path) -> tuple[int, int]:
-    """Give the room of what was deleted back to the disk; bytes before and after.
+    """Reclaim the space of deleted studies; return the bytes before and after.
 
     Raises:
         StorageBusy: others held the file for a minute.
@@ -32,7 +32,7 @@ def compact(path: Path) -> tuple[int, int]:
 
 
 def damage(path: Path) -> list[str]:
-    """What is wrong with a file as a database, a sentence each; empty if nothing is."""
+    """Return what is wrong with a file as a database, a sentence each; empty if nothing is."""
     states = ",".join(str(int(state)) for state in TrialState)
     try:
         with closing(sqlite3.connect(path, timeout=_TIMEOUT)) as connection:

@@ -1,4 +1,4 @@
-"""From what a user calls a storage to the URL of a database, checked; no message shows a password."""
+"""Turns what users pass as a storage into the URL of a database; no message shows a password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 
 
 def parse(url_or_path: str | Path) -> sa.URL:
-    """The URL of a database, with the driver that Luthier uses. Raises `StorageError`."""
+    """Return the URL of a database, with the driver that Luthier uses. Raises `StorageError`."""
     if isinstance(url_or_path, Path) or "://" not in url_or_path:
         return _of_file(sa.URL.create("sqlite", database=str(url_or_path)))
     try:

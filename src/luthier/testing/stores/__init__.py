@@ -15,7 +15,7 @@ To run them on a store of your own, subclass in a test file:
 
     TestMyStoreAgainstModel = store_machine(MyStore).TestCase
 
-A store that several processes share takes `SharedStoreContract` instead and says how to open it once more:
+A store that several processes share takes `SharedStoreContract` instead and defines how to open it once more:
 
         def reopen(self, store):
             return MyStore(store.address)

@@ -14,7 +14,7 @@ class _Reopening:
 
     def reopen(self, store: Store) -> Store:
         """Another handle on the same studies, as another process would have it."""
-        raise NotImplementedError("say how your store is opened once more")
+        raise NotImplementedError("define how your store is opened once more")
 
     def test_store_that_is_opened_twice_says_that_it_is_shared(self, store: Store) -> None:
         assert store.shared
