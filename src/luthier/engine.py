@@ -404,7 +404,7 @@ class Engine:
     def tell_and_ask(
         self, number: int, token: str, result: Result, params: Configuration | None = None
     ) -> tuple[TrialRecord, Trial]:
-        """Finish a trial and start another that knows of it, in one transaction: half the price of two.
+        """Finish a trial and start another whose suggestion sees it, in one transaction: half the price of two.
 
         The result is durable when it returns; until then a suggestion may pass, so what took long is better told alone.
 

@@ -87,7 +87,7 @@ class History:
         self._steps: dict[int, StepColumn] = {}
         self._stale: dict[int, TrialRecord | None] = {}  # rows behind `records`, with what they show
         self._waiting = 0
-        self.asked: int | None = None  # the trial that a suggestion is for, where the study says so
+        self.asked: int | None = None  # the trial that a suggestion is for, where the study sets it
 
     def __len__(self) -> int:
         return len(self.records)
@@ -169,7 +169,7 @@ class History:
     def next_numbers(self, n: int) -> list[int]:
         """Return the numbers of the n trials that suggestions are for.
 
-        First the one that was asked for, if the study says so, then rows that wait, then new ones.
+        First the one that was asked for, if the study has set it, then rows that wait, then new ones.
         """
         numbers = [] if self.asked is None else [self.asked]
         if self._waiting:
@@ -279,7 +279,7 @@ class History:
 
 
 def _encoded(space: Space, params: list[Mapping[str, Label]]) -> Floats:
-    """(n, d) encoded parameters; NaN where a value is none of the domain's, as one that was queued or added may be
+    """(n, d) encoded parameters; NaN where a value is not in the domain, as one that was queued or added may be
     before an objective has shown its domain.
     """
     try:

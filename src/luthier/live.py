@@ -219,7 +219,7 @@ class Trial:
 
         Args:
             value: in the direction of the study; NaN counts as the worst there is.
-            step: a whole number that increases from report to report. The same step said again is ignored, as a
+            step: a whole number that increases from report to report. The same step reported again is ignored, as a
                 training that resumed from a checkpoint does.
 
         Raises:

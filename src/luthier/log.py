@@ -96,7 +96,7 @@ def add_trial_note(error: BaseException, number: int, params: Mapping[str, Any],
 
 
 def finished_line(record: TrialRecord, best: TrialRecord | None) -> str:
-    """What the log says of a finished trial.
+    """Return the log line of a finished trial.
 
     Args:
         record: the trial.

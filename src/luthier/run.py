@@ -40,7 +40,7 @@ class Limits(TypedDict):
 
 
 class Run(ABC):
-    """The source of trials for an executor; a subclass knows how they are asked for and told. Safe for threads.
+    """The source of trials for an executor; a subclass asks for them and tells their results. Safe for threads.
 
     Args:
         limits: when it ends, and what becomes of its trials.

@@ -51,7 +51,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; errors that Luthier knows are printed without a traceback."""
+    """Run the command line; Luthier's own errors are printed without a traceback."""
     try:
         app(standalone_mode=True)
     except LuthierError as error:

@@ -185,7 +185,7 @@ def image(
     else:
         settings = ImageSettings.from_options(options)
         folder = RunFolder.create(out, settings.to_json(), fresh)
-    set_verbosity("warning")  # the steps say what is to be said of trials
+    set_verbosity("warning")  # the steps report on trials themselves
     try:
         with redirect_stdout(sys.stderr):  # stdout is for the result: what workers print, Ray prints here
             result = tune_image(folder, settings, jobs, executor)

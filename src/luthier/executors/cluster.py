@@ -244,7 +244,7 @@ def listed(amounts: Mapping[str, float]) -> str:
 
 
 def each_has(what: str, amounts: Collection[str]) -> str:
-    """Return what each node has, for people; the same is said once."""
+    """Return what each node has, as text; equal nodes are listed once."""
     if not amounts:
         return f"there is no {what}"
     return " | ".join(f"{n} {what}{'s' * (n > 1)} of {text}" for text, n in Counter(amounts).items())

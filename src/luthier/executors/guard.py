@@ -118,7 +118,7 @@ def end_trees(roots: dict[int, str]) -> None:
     """Kill processes and all that descends from them.
 
     Args:
-        roots: when each started, as `processes` says: another that has its id by now is left alone.
+        roots: when each started, as `processes` gives it: another that has its id by now is left alone.
     """
     if os.name == "nt":
         for pid in roots:

@@ -1,6 +1,6 @@
 """What an executor is: it takes trials from a source, runs the objective on each, and hands back what came out.
 
-Executors know nothing of studies, so a study can call them: they lie below it.
+Executors do not depend on studies, so a study can call them: they lie below it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _plain(values: Any) -> Any:
         if isinstance(values, Sequence) and not isinstance(values, str | bytes):
             return tuple(map(float, values))
         return shown(values) if isinstance(values, str | bytes) else float(values)
-    except Exception:  # whatever a foreign object raises: it is no number
+    except Exception:  # whatever a foreign object raises: it is not a number
         return shown(values)
 
 

@@ -343,7 +343,7 @@ class Space:
     def restore(self, configuration: Mapping[str, Label]) -> dict[str, Any]:
         """Return the values behind stored labels: what an objective works with.
 
-        What the space does not know, such as a choice that it had before, is left as it is.
+        Values that the space lacks, such as a choice that it had before, are left as they are.
         """
         restored: dict[str, Any] = dict(configuration)
         for name, label in configuration.items():

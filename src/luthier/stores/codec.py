@@ -28,7 +28,7 @@ def to_json(value: Any) -> str:
     """Return the text of a value of numbers, strings, None, lists, tuples and dictionaries; NumPy scalars as numbers.
 
     Raises:
-        StorageError: something in it is none of these.
+        StorageError: something in it is not one of these.
     """
     try:
         try:

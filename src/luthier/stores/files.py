@@ -38,7 +38,7 @@ def check_path(path: Path, example: str) -> None:
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of what lies at a path when the block ends without an error.
 
-    A link stays one: what it leads to is replaced, for others may know that by another name.
+    A link stays one: what it leads to is replaced, as other programs may open that by another name.
 
     Raises:
         OSError: it cannot be written; what lay at the path is as it was.

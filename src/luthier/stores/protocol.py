@@ -154,7 +154,7 @@ class Store(Protocol):
         A change of the study itself (its attributes, its parameters) counts in the revision too.
 
         Raises:
-            StudyNotFound: there is none of that name, or `since` is of one that was deleted before this one was made.
+            StudyNotFound: there is no study of that name, or `since` is of a deleted one of that name.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Studies between storages: copied, written to a file of JSON lines, read from one, and checked.
 
-The file: a line that says what it is, then for each study a line that says how many trials follow, and a line for
+The file: a line with its format, then for each study a line with the number of its trials, and a line for
 each trial. Values are written as `codec` does, so NaN and the infinities survive.
 """
 
@@ -142,8 +142,8 @@ def export_studies(store: Store, path: Path, name: str | None = None) -> list[Wh
     """Write one study or all to a new file; returns what was written.
 
     Raises:
-        StudyNotFound: there is none of that name.
-        StorageError: the file is there already, or cannot be written.
+        StudyNotFound: there is no study of that name.
+        StorageError: the file exists already, or cannot be written.
     """
     if path.exists():
         raise StorageError(f"{path} already exists: give another path")

@@ -153,7 +153,7 @@ def load_study(
         lease_seconds: as in `create_study`, for the trials that this process asks for.
 
     Raises:
-        StudyNotFound: there is none of that name, or several and none is named.
+        StudyNotFound: there is no study of that name, or there are several and no name is given.
         StorageError: the storage cannot be used.
         TypeError, ValueError: an argument of the wrong kind or out of range; a pruner for several objectives.
         SpaceError: `space` is not that of the study.

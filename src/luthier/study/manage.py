@@ -117,7 +117,7 @@ def delete_study(study_name: str, *, storage: str | PathLike[str] | Store) -> No
         storage: a path, a URL, or a store.
 
     Raises:
-        StudyNotFound: there is none of that name.
+        StudyNotFound: there is no study of that name.
         StorageError: the storage does not exist, or cannot be used.
     """
     name = _needed(study_name, "study_name")
@@ -148,7 +148,7 @@ def copy_study(
         to_study_name: the name of the copy; the same by default.
 
     Raises:
-        StudyNotFound: there is none of that name.
+        StudyNotFound: there is no study of that name.
         StudyExists: the name of the copy is taken.
         StorageError: a storage cannot be used.
     """

@@ -1,4 +1,4 @@
-"""StudyView: what can be said of a study by its history alone, wherever the study lives."""
+"""StudyView: what follows from a study's history alone, wherever the study is kept."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class StudyView(ABC):
         """The complete, feasible trial with the best value, the earliest of equals.
 
         Raises:
-            ValueError: there is none yet, or the study has several objectives.
+            ValueError: there is no complete trial yet, or the study has several objectives.
         """
         history = self._with_a_result()
         candidates = np.flatnonzero(history.is_complete & history.feasible)
@@ -94,7 +94,7 @@ class StudyView(ABC):
         `luthier.confirm.rerun`.
 
         Raises:
-            ValueError: there is none yet, or the study has several objectives.
+            ValueError: there is no complete trial yet, or the study has several objectives.
         """
         from ..samplers import expected_order
 

@@ -1,4 +1,4 @@
-"""Imported first by every task: says which libraries are missing, and how to get them all."""
+"""Imported first by every task: raises an error that lists missing libraries and how to install them."""
 
 from importlib.util import find_spec
 

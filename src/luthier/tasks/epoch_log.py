@@ -1,4 +1,4 @@
-"""The epochs of a training that may be interrupted, kept beside its checkpoint so that they can be said again."""
+"""The epochs of a training that may be interrupted, kept beside its checkpoint so that they can be reported again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EpochLog:
     """One line of JSON for each epoch.
 
     A checkpoint brings back the training but calls no callback for the epochs before it, while a trial that was queued
-    again has lost its reports. So they are kept here, and said again.
+    again has lost its reports. So they are kept here, and reported again.
     """
 
     def __init__(self, checkpoint: Path) -> None:

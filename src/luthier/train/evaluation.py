@@ -1,4 +1,4 @@
-"""What a trained model says, and how well."""
+"""What a trained model predicts, and how well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vanishing and exploding gradients and dead units, seen in one step of each epoch and said in plain words."""
+"""Vanishing and exploding gradients and dead units, detected in one step of each epoch and described in plain words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Gradients:
 def measure_gradients(model: nn.Module) -> Gradients:
     """The gradients as `backward` left them.
 
-    Layers are modules with weights of two axes or more. Embeddings are none: most of their rows rest in every step.
+    Layers are modules with weights of two axes or more. Embeddings do not count: most of their rows rest in every step.
     """
     squares: list[Tensor] = []
     rows: list[Tensor] = []
@@ -119,7 +119,7 @@ class GradientMonitor:
     >>> len(monitor.warnings)
     1
 
-    An explosion is said at once. Vanishing gradients and dead units must show in two epochs in a row: layers that
+    An explosion is reported at once. Vanishing gradients and dead units must show in two epochs in a row: layers that
     start from zero on purpose pass no gradient in their first step.
     """
 

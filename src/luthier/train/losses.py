@@ -76,7 +76,7 @@ def check_outputs(name: LossName, outputs: Tensor, targets: Tensor, all_targets:
 
     Raises:
         TrainingError: the outputs have a shape that the loss cannot compare with the targets.
-        DataError: targets that are no classes, or more classes than the model has outputs.
+        DataError: targets that are not classes, or more classes than the model has outputs.
     """
     if name in ("cross_entropy", "focal"):
         if all_targets.is_floating_point() or all_targets.is_complex():

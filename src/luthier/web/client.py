@@ -52,7 +52,7 @@ def connect(
             than a restart takes.
 
     Raises:
-        StudyNotFound: there is none of that name, or several and none is named.
+        StudyNotFound: there is no study of that name, or there are several and no name is given.
         StorageError: the service does not answer, or refuses the token.
         SpaceError: `space` is not that of the study.
         MissingDependency: httpx is not installed.

@@ -36,7 +36,7 @@ class Connection:
         transport: of httpx, in place of the network.
 
     Raises:
-        StorageError: what is given is no URL, or no token.
+        StorageError: the URL or the token is not valid.
     """
 
     def __init__(

@@ -154,7 +154,7 @@ class RemoteStudy(StudyView):
 
     @property
     def best_trial(self) -> TrialRecord:
-        """The best trial. Raises ValueError: there is none yet, or the study has several objectives."""
+        """The best trial. Raises ValueError: there is no complete trial yet, or the study has several objectives."""
         self._one_objective("best_trials")
         best = self.best_trials
         if not best:

@@ -47,7 +47,7 @@ def import_study(
         name: what to call it there; by default as it was called.
 
     Raises:
-        StudyNotFound: there is none of that name, or several and none is named.
+        StudyNotFound: there is no study of that name, or there are several and no name is given.
         StudyExists: the storage has a study of that name.
         StorageError: a storage cannot be used, or an attribute is not JSON.
         SpaceError: a parameter that Luthier cannot hold.

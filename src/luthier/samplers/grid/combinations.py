@@ -87,7 +87,7 @@ class Combinations:
         failed, or still runs, may have had more to ask for: it counts for the first of these.
 
         Raises:
-            SearchSpaceExhausted: there is none.
+            SearchSpaceExhausted: no free row is left.
         """
         (number,) = history.next_numbers(1)
         counted = self._counts(history, number)

@@ -9,7 +9,7 @@ object with `op`, `study` (its name) and, except for "delete" and "lease", the s
     lease   number, lease_ends                           renewed, which does not change the study
     delete                                               removed
 
-`first` is the revision that the study began with, 0 where it is not said. Entries that a program wrote have a `time`
+`first` is the revision that the study began with, 0 where it is missing. Entries that a program wrote have a `time`
 too, the store's clock.
 """
 
@@ -51,7 +51,7 @@ class JournalState(StoreState):
 
         Raises:
             KeyError: its study was never made.
-            StorageError: it is of a kind that this Luthier does not know.
+            StorageError: it is of a kind that this version of Luthier does not support.
         """
         op, name = entry["op"], entry["study"]
         if op == "trial":

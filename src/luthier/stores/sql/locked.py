@@ -33,7 +33,7 @@ def study_row(connection: sa.Connection, name: str, place: str, statement: sa.Ex
     """Return the row of a study.
 
     Raises:
-        StudyNotFound: there is none of that name.
+        StudyNotFound: there is no study of that name.
         SchemaTooNew: a newer version of Luthier has changed the tables since they were opened.
     """
     row = connection.execute(statement, {"name": name}).first()
@@ -50,7 +50,7 @@ def not_found(name: str, place: str) -> StudyNotFound:
 
 @dataclass(slots=True)
 class LockedStudy:
-    """What a writing transaction knows of its study; `now` is the store's time when it was locked."""
+    """A study as a writing transaction holds it; `now` is the store's time when it was locked."""
 
     id: int
     name: str

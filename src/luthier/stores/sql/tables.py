@@ -1,4 +1,4 @@
-"""The tables of the newest schema and the statements over them; migrations/ says how a file gets there.
+"""The tables of the newest schema and the statements over them; migrations/ upgrades older files.
 
 JSON is kept as text in the form of `codec`: no database reads it, and one form serves all of them.
 """

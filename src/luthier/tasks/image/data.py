@@ -18,7 +18,7 @@ from .pixels import Reading
 _log = logging.getLogger("luthier")
 
 Images: TypeAlias = NDArray[Any]
-"""(n, h, w, c): uint8, or float32 where the values are no bytes."""
+"""(n, h, w, c): uint8, or float32 where the values are not bytes."""
 
 Labels: TypeAlias = NDArray[np.int64]
 """(n,) indices into the classes."""
@@ -47,7 +47,7 @@ class ImageData:
             from the images.
         validation: images and labels of a validation part that came with the data; None if it has none.
         reading: how image files became these pixel values, so that a model can read others in the same way.
-        notes: what its user should know, such as files that were left out.
+        notes: remarks for its user, such as files that were left out.
 
     Raises:
         DataError: no images, one class only, counts or shapes that do not match, values that are not finite.

@@ -182,7 +182,7 @@ def load_model(folder: str | Path) -> Predictor:
     ('0', '1', '2')
 
     Raises:
-        StorageError: there is none, it is of a newer format or of another task, or it is damaged.
+        StorageError: the file is missing, it is of a newer format or of another task, or it is damaged.
     """
     folder = Path(folder)
     path = folder / "model.json"

@@ -74,7 +74,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class _Header:
-    """What a file says of itself: (height, width) as it is seen, and more."""
+    """What the header of a file declares: (height, width) as it is seen, and more."""
 
     shape: tuple[int, int]
     depth: Depth
@@ -165,7 +165,7 @@ def read_files(
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Without what Pillow says of odd metadata and of large images, which names no file."""
+    """Without Pillow's warnings about odd metadata and large images, which name no file."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -58,7 +58,7 @@ def _chunks(images: Images) -> list[Images]:
 
 
 class SealedTest:
-    """The test set, which comes out once, for a stated reason, and says so ever after.
+    """The test set, which comes out once, for a stated reason, and records that it was opened.
 
     >>> from luthier.tasks.image import load_images, prepare
     >>> sealed = prepare(load_images("digits")).sealed
@@ -105,7 +105,7 @@ class SealedTest:
 
         Args:
             reason: what it is opened for; recorded.
-            again: open it though it was opened before. What is measured then is no longer unseen.
+            again: open it though it was opened before. What is measured then is no longer an unbiased test.
 
         Raises:
             SealBroken: it was opened before, and `again` is False.

@@ -94,7 +94,7 @@ class ImageTask:
 
     Args:
         data: what `load_images` takes, or an `ImageData`.
-        epochs: of one training, at most.
+        epochs: maximum per training.
         patience: epochs without gain in validation accuracy before a training ends; None for never.
         seed: decides the split, and with a trial's number the seed of its training.
         augment: "auto" searches rotation and shift, and flips where images have colour (mirrored digits and
@@ -112,7 +112,7 @@ class ImageTask:
 
     Raises:
         DataError: `data`, `size`, `seed`, `limit` or a share cannot be what it is.
-        TrainingError: `search` has a parameter that nothing would use, or `augment` is none of the three.
+        TrainingError: `search` has a parameter that nothing would use, or `augment` is not one of the three.
     """
 
     data: str | Path | ImageData
@@ -167,7 +167,7 @@ class ImageTask:
         return made
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should know of the data, for a caller that says it itself: then it is not logged.
+        """What the user should know of the data, for a caller that prints it itself: then it is not logged.
 
         Raises:
             DataError: as for `prepared`.

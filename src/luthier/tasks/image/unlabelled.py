@@ -163,7 +163,7 @@ def _scaled(images: Images, factor: float) -> Images:
 
 
 def fit_shape(images: Images, shape: tuple[int, int, int], where: str = "the images") -> Images:
-    """Images (n, h, w, c) resized and turned to grey or RGB as `shape` (h, w, c) says.
+    """Images (n, h, w, c) resized and turned to grey or RGB to fit `shape` (h, w, c).
 
     Raises:
         DataError: the channels cannot be converted.
