@@ -135,7 +135,7 @@ def live_bar(look: Callable[[], Shown]) -> Iterator[None]:
         try:
             latest = look()
         except Exception as error:  # what keeps a bar from looking ends the run where the run meets it itself
-            logging.getLogger("luthier").debug("the bar cannot be drawn anew: %s", error)
+            logging.getLogger("luthier").debug("the bar cannot be redrawn: %s", error)
 
     def follow() -> None:
         while not ended.wait(1.0):

@@ -48,7 +48,7 @@ def _check_range(low: float, high: float, log: bool, step: float | None) -> None
         if step <= 0:
             raise SpaceError(f"step={step} must be positive")
         if log and step != 1:
-            raise SpaceError("log=True and step= exclude each other: drop one of them")
+            raise SpaceError("log=True and step= cannot be combined: drop one of them")
 
 
 def _inside(value: Any, low: float, high: float) -> Any:

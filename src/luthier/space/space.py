@@ -402,4 +402,6 @@ def check_name(name: Any) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise SpaceError(f"a parameter's name is {shown(name)}: it has half of a character, give it whole") from None
+        raise SpaceError(
+            f"a parameter's name is {shown(name)}: it has half of a character (a lone surrogate): remove it"
+        ) from None

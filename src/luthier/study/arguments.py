@@ -282,9 +282,9 @@ def checked_name(name: Any, argument: str = "study_name") -> str | None:
     if not name:
         raise ValueError(f"{argument} is empty: give a name, or leave it out")
     if len(name) > MAX_NAME:
-        raise ValueError(f"{argument} has {len(name)} characters: {MAX_NAME} are the most")
+        raise ValueError(f"{argument} has {len(name)} characters: at most {MAX_NAME} are allowed")
     if any(x < " " or x == "\x7f" or "\ud800" <= x <= "\udfff" for x in name):
-        raise ValueError(f"{argument}={name!r} has control characters or halves of characters: leave them out")
+        raise ValueError(f"{argument}={name!r} has control characters or lone surrogates: leave them out")
     return name
 
 
