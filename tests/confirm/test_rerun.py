@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -185,3 +186,13 @@ def test_the_best_of_many_noisy_values_is_too_good_on_average():
 def test_a_confirmation_without_trials_has_no_optimism():
     with pytest.raises(DataError, match="no trial"):
         validation_optimism(Confirmation("minimize", (0,), (candidate(None, [1.0]),)))
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_of_equal_means_the_default_wins_then_the_earlier_trial(direction):
+    equal = [candidate(7, [0.1, 0.2, 0.3]), candidate(4, [0.3, 0.2, 0.1]), candidate(None, [0.2, 0.1, 0.3])]
+    for order in permutations(equal):
+        found = choose(Confirmation(direction, (0, 1, 2), order))
+        assert (found.best.number, found.cheapest.number) == (None, None)
+        found = choose(Confirmation(direction, (0, 1, 2), tuple(c for c in order if c.number is not None)))
+        assert (found.best.number, found.cheapest.number) == (4, 4)

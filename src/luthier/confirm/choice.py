@@ -43,7 +43,8 @@ def choose(confirmation: Confirmation) -> Decision:
     {'x': 0.1}
 
     The one-standard-error rule is that of Breiman et al. 1984, section 3.4.3. A candidate with a failed run is never
-    chosen, nor one that ran on fewer seeds than others; the default configuration can be.
+    chosen, nor one that ran on fewer seeds than others; the default configuration can be. Of equal means the default
+    wins, which needs no explanation, else the earliest trial.
 
     Raises:
         DataError: every candidate failed on some seed, or none ran again.
@@ -56,10 +57,15 @@ def choose(confirmation: Confirmation) -> Decision:
         raise DataError("every candidate failed on at least one seed: look at their errors, or re-run more trials")
     seeds = max(len(candidate.runs) for candidate in sound)
     sound = [candidate for candidate in sound if len(candidate.runs) == seeds]
-    best = min(sound, key=lambda c: sign * c.mean)
+    best = min(sound, key=lambda c: (sign * math.fsum(c.values), *_order(c)))  # exact: the order of seeds is no matter
     error = 0.0 if math.isnan(best.error) else best.error
     close = [c for c in sound if sign * c.mean <= sign * best.mean + error]
-    return Decision(best, min(close, key=lambda c: c.seconds))
+    return Decision(best, min(close, key=lambda c: (c.seconds, *_order(c))))
+
+
+def _order(candidate: Candidate) -> tuple[bool, int]:
+    """Among equals: the default configuration, then earlier trials."""
+    return candidate.number is not None, candidate.number or 0
 
 
 @dataclass(frozen=True, slots=True)
