@@ -191,3 +191,17 @@ def test_a_result_that_is_none_and_a_callback_that_raises_say_so_too():
     with pytest.raises(OSError) as broken:
         make().optimize(square, n_trials=3, callbacks=[callback])
     assert broken.value.__notes__ == ["raised by a callback, after trial 1"]
+
+
+def test_a_nan_that_is_told_is_a_warning(caplog):
+    study = make(space={"x": lt.Float(0, 1)})
+    with caplog.at_level(logging.INFO, "luthier"):
+        study.tell(study.ask(fixed={"x": 0.5}), float("nan"))
+        study.tell(study.ask(), [1.0])
+        study.tell(study.ask(), state=TrialState.FAIL, error="on purpose")
+    ((level, text),) = [(line.levelname, line.getMessage()) for line in caplog.records if line.name == "luthier"]
+    assert level == "WARNING" and text.startswith("trial 0 failed: the objective returned nan: NaN fails"), text
+    assert text.endswith("x=0.5")
+    with caplog.at_level(logging.INFO, "luthier"):
+        study.optimize(lambda trial: float("nan"), n_trials=1)
+    assert len(caplog.records) == 2, "a run says it once"

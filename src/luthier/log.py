@@ -81,6 +81,11 @@ class TrialLog:
             print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)  # noqa: T201
 
 
+def warn_of_failure(record: TrialRecord) -> None:
+    """Write the line of a trial that was told a result and counts as failed all the same, outside a run of optimize."""
+    TrialLog(bar=False).finished(record, lambda: None)
+
+
 def add_trial_note(error: BaseException, number: int, params: Mapping[str, Any], there: str | None = None) -> None:
     """Let an error of an objective say which trial raised it.
 

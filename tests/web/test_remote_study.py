@@ -285,3 +285,13 @@ def test_the_service_runs_the_sampler_so_it_takes_its_name() -> None:
     for argument, given in (("sampler", lt.samplers.TPESampler()), ("pruner", lt.schedulers.MedianPruner)):
         with pytest.raises(TypeError, match=f"the service runs the {argument}, so give its name"):
             client.create_study("http://127.0.0.1:1", **{argument: given})
+
+
+def test_a_nan_that_is_told_is_a_warning(create: Callable[..., RemoteStudy], caplog: pytest.LogCaptureFixture) -> None:
+    study = create()
+    with caplog.at_level("WARNING", "luthier"):
+        assert study.tell(study.ask(), float("nan")).state is TrialState.FAIL
+        study.tell(study.ask(), state=TrialState.FAIL)
+    (line,) = (line.getMessage() for line in caplog.records if line.name == "luthier")
+    assert line.startswith("trial 0 failed: the objective returned nan")
+    study.close()

@@ -18,6 +18,7 @@ from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import History
 from ..live import Trial, check_json, check_values, finite_numbers
+from ..log import warn_of_failure
 from ..optimize import Optimization
 from ..samplers import Sampler
 from ..space import Space
@@ -161,7 +162,7 @@ class Study(StudyView):
 
         Args:
             trial: what `ask` gave, or its number.
-            values: one number per objective. NaN makes the trial FAIL.
+            values: one number per objective. NaN makes the trial FAIL, with a warning in the log.
             state: COMPLETE by default; PRUNED or FAIL if the trial ended so. A pruned trial without values
                 takes its last report.
             constraints: feasible where every entry is at most 0; by default what the trial set.
@@ -189,8 +190,12 @@ class Study(StudyView):
             self._engine.record(number)  # raises if there is none
             live = self._engine.held.trial(number) if token is None else None
         if live is None:
-            return self._engine.tell(number, token, result, params)
-        return self._engine.tell(number, live.token, result, live.stored_params)
+            record = self._engine.tell(number, token, result, params)
+        else:
+            record = self._engine.tell(number, live.token, result, live.stored_params)
+        if result.state is TrialState.FAIL and state is not TrialState.FAIL:  # NaN, which the caller may not expect
+            warn_of_failure(record)
+        return record
 
     def _result(
         self, number: int, values: Any, state: TrialState | None, constraints: tuple[float, ...], error: str | None

@@ -15,6 +15,7 @@ from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
+from ..log import warn_of_failure
 from ..space import Space, domain_from_json
 from ..space.growing import GrowingSpace
 from ..study.arguments import (
@@ -228,7 +229,10 @@ class RemoteStudy(StudyView):
             token, params = live.token, live.stored_params
             constraints = live.constraints if constraints is None else constraints
         assert token is not None
-        return self._tell(number, token, values, state, constraints or (), error, params)
+        record = self._tell(number, token, values, state, constraints or (), error, params)
+        if record.state is TrialState.FAIL and state is not TrialState.FAIL:  # NaN, which the caller may not expect
+            warn_of_failure(record)
+        return record
 
     def _tell(
         self,
