@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LuthierError
 from .guard import Guard
 from .pool import WorkerPool
 from .processes import thread_environment
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 def parallel_map(
@@ -30,7 +34,7 @@ def parallel_map(
         i and the result, in the order in which calls end.
 
     Raises:
-        LuthierError: a worker process died.
+        LuthierError: a worker process died, or something cannot be sent to it, or back.
     """
     if n_jobs == 1 or not arguments:
         done = 0
@@ -42,8 +46,6 @@ def parallel_map(
         return
     from concurrent.futures import as_completed
 
-    from loky.process_executor import BrokenProcessPool
-
     workers = n_jobs if more is not tuple else min(n_jobs, len(arguments))
     with Guard() as guard:
         pool = WorkerPool(workers, guard, thread_environment(workers, os.environ))
@@ -53,11 +55,32 @@ def parallel_map(
             while arguments:
                 index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
                 for future in as_completed(index):
-                    yield index[future], future.result()
+                    yield index[future], _result(future)
                 done += len(arguments)
                 arguments = more()
             finished = True
-        except BrokenProcessPool as error:
-            raise LuthierError(f"a worker process died (out of memory?): {error}; try fewer processes") from error
         finally:
             pool.close(kill=not finished)
+
+
+def _result(future: Future[Any]) -> Any:
+    """What a call returned; raise what it raised, and what kept it from being called in other words."""
+    from pickle import PicklingError
+
+    from loky.process_executor import BrokenProcessPool, TerminatedWorkerError
+
+    try:
+        return future.result()
+    except TerminatedWorkerError as error:
+        codes = re.search(r"exit codes of the workers are (\{.*\})", str(error))
+        how = f", exit codes {codes[1]}" if codes else ""
+        raise LuthierError(
+            f"a worker process died{how}: it crashed, or was killed, perhaps for want of memory; try fewer processes"
+        ) from error
+    except BrokenProcessPool as error:  # with the traceback of the other side as its cause
+        reason = str(error.__cause__ or error).strip('"\n ').splitlines()[-1]
+        what = "returned what cannot be loaded here" if "result" in str(error) else "cannot load what it was sent"
+        raise LuthierError(f"a worker process {what}: {reason}") from error
+    except PicklingError as error:
+        reason = str(error.__cause__ or error).strip('"\n ').splitlines()[-1]
+        raise LuthierError(f"a call cannot be sent to a worker process, or its result back: {reason}") from error

@@ -86,9 +86,14 @@ def _start_method() -> str | None:
 
 
 def _begin(method: str | None, start: Callable[..., None] | None, args: tuple[Any, ...]) -> None:
+    from loky import process_executor
+
     ignore_ctrl_c()
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # With psutil, loky takes a worker that grew by 300 MB for a leak, as any that loads PyTorch does. It ends it
+    # after its call and starts another, which no guard watches, with a warning on the terminal.
+    process_executor._USE_PSUTIL = False
     multiprocessing.set_start_method(method, force=True)
     # A script ends its pools of processes before it waits for its children; a child of multiprocessing does not, and
     # would wait for pools that the objective left open (joblib's: five minutes) for as long as these live.
