@@ -402,7 +402,7 @@ SCRIPT = """
 import sys, time, luthier as lt
 from luthier.samplers import RandomSampler
 def objective(trial):
-    time.sleep(0.1)
+    time.sleep(600 if trial.number > int(sys.argv[4]) else 0.1)  # the signal must come before the end
     return trial.suggest_float("x", -5, 5) ** 2 + trial.suggest_int("n", 0, 3)
 study = lt.create_study(study_name="s", storage=sys.argv[1], seed=5, load_if_exists=True, sampler=RandomSampler())
 print("ready", flush=True)
@@ -413,7 +413,15 @@ study.optimize(objective, total_trials=int(sys.argv[3]), n_jobs=int(sys.argv[2])
 def run_script(path, jobs, trials, finished=None, number=None):
     """Run the study; send it a signal once so many trials are finished. Returns the exit code."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(path), str(jobs), str(trials)],
+        [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(path),
+            str(jobs),
+            str(trials),
+            str(trials if finished is None else finished),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -166,7 +166,7 @@ class Store(Protocol):
         """Add finished and WAITING trials from elsewhere, in one transaction: all of them, or none.
 
         They get the next numbers, whatever theirs are, and keep everything else; times that they lack are now.
-        The same `client` (a unique id of this call) gets the same trials again.
+        The same `client` (a unique id of this call) gets the same trials again, whatever records come with it.
 
         Raises:
             TrialNotRunning: a RUNNING record, whose owner works elsewhere.

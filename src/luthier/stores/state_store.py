@@ -133,14 +133,16 @@ class StateStore(ABC):
         ]
         with self._writing() as state:
             study = state.study(name, self._place)
-            first = study.enqueued.get(change.added_client(client, 0))
-            if first is None:
-                first = len(study.trials)
-                new = change.added(records, first, len(study.record.directions), self.now())
+            numbers: list[int] = []
+            while (known := study.enqueued.get(change.added_client(client, len(numbers)))) is not None:
+                numbers.append(known)
+            if not numbers:
+                new = change.added(records, len(study.trials), len(study.record.directions), self.now())
+                numbers = [x.number for x in new]
                 if new:
                     changes = [Change(x, enqueued_by=change.added_client(client, i)) for i, x in enumerate(new)]
                     self._put(study, *changes)
-            return [study.trials[first + i] for i in range(len(records))]
+            return [study.trials[number] for number in numbers]
 
     def ask(
         self, name: str, owner: str, client: str, lease: float | None = None, proposal: Proposal | None = None

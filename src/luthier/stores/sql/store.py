@@ -210,13 +210,18 @@ class SqlStore:
 
     def add(self, name: str, records: Sequence[TrialRecord], client: str) -> list[TrialRecord]:
         """Add trials from elsewhere, all of them or none; see `Store.add`."""
-        first = change.added_client(client, 0)
+
+        def kept(connection: sa.Connection, study: LockedStudy, i: int) -> TrialRecord | None:
+            by = {"study": study.id, "client": change.added_client(client, i)}
+            row = connection.execute(sql.BY_ENQUEUE_CLIENT, by).first()
+            return None if row is None else record(row)
 
         def work(connection: sa.Connection, study: LockedStudy) -> list[TrialRecord]:
-            row = connection.execute(sql.BY_ENQUEUE_CLIENT, {"study": study.id, "client": first}).first()
-            if row is not None:
-                number = record(row).number
-                return [study.trial(connection, number + i)[1] for i in range(len(records))]
+            old: list[TrialRecord] = []
+            while (known := kept(connection, study, len(old))) is not None:
+                old.append(known)
+            if old:
+                return old
             new = change.added(records, study.trials, study.objectives, study.now)
             for i, trial in enumerate(new):
                 study.add(connection, trial, enqueue_client=change.added_client(client, i))

@@ -120,6 +120,8 @@ class _Loading:
         store.ask(name, "me", "1")
         again = store.add(name, records, "c")
         assert [t.number for t in again] == [0, 1] and again[0] == found[0] and len(trials(store, name)) == 2
+        for others in (records[:1], [*records, *records]):  # a reply was lost, and what came back is another's
+            assert store.add(name, others, "c") == again
         assert [t.number for t in store.add(name, records, "d")] == [2, 3]
         assert store.add(name, [], "e") == []
 
