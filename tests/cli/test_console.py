@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from luthier.cli.bar import Shown, bar_lines, clock_text, live_bar, search_shown, within_time
+from luthier.cli.bar import Shown, bar_lines, live_bar, search_shown, within_time
 from luthier.cli.console import Speaker, print_error, wrapped
+from luthier.progress import clock_text
 from luthier.trial import TrialRecord, TrialState
 
 RUNNING, COMPLETE, PRUNED, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL

@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.live import Live
 from rich.text import Text
 
+from ..progress import clock_text
 from ..trial import TrialRecord, TrialState
 from .budget import remaining
 from .console import error_console
@@ -68,17 +69,6 @@ def within_time(shown: Shown, most: float) -> Shown:
     if shown.left is None or most <= 0:
         return replace(shown, left=None)
     return replace(shown, left=min(shown.left, most))
-
-
-def clock_text(seconds: float) -> str:
-    """Return seconds as hours, minutes and seconds.
-
-    >>> from luthier.cli.bar import clock_text
-    >>> clock_text(3725.2)
-    '1:02:05'
-    """
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def search_shown(
