@@ -172,7 +172,10 @@ class Engine:
     def _put(self, records: list[TrialRecord]) -> None:
         self.history.put(records)
         if self.declared is None:
-            self._growing.learn([r.params for r in records if r.state is TrialState.COMPLETE])
+            complete = [r for r in records if r.state is TrialState.COMPLETE]
+            if len(complete) > 1:
+                complete.sort(key=lambda r: (r.finished or 0.0, r.number))
+            self._growing.learn([r.params for r in complete])
             self.history = self.history.under(self._growing.space)
 
     # -- ask

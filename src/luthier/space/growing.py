@@ -85,15 +85,19 @@ class GrowingSpace:
 
     def learn(self, trials: Iterable[Mapping[str, Label]]) -> bool:
         """Record which parameters complete trials had; return whether that changed the space."""
-        surprising = False
-        for params in trials:
-            if self._unseen and (first := self._unseen & params.keys()):
+        changed = False
+        for params in trials:  # one by one, so that a study that is loaded comes to what one that went on came to
+            first = self._unseen & params.keys()
+            if first:
                 self._unseen -= first
-                surprising = surprising or len(self._seen) > 0  # all those before lack it
+                self._expected.clear()
             self._seen.append(params)
-            surprising = surprising or self._surprises(params)
-        if not surprising:
-            return False
+            lacking_so_far = bool(first) and len(self._seen) > 1
+            if lacking_so_far or self._surprises(params):
+                changed |= self._explain()
+        return changed
+
+    def _explain(self) -> bool:
         before, unexplained = self._when, self._unexplained
         self._when, self._unexplained = explanations(self.domains, self._seen)
         if self._unexplained != unexplained:
@@ -105,7 +109,9 @@ class GrowingSpace:
 
     def _surprises(self, params: Mapping[str, Label]) -> bool:
         if self.space.is_flat:
-            return len(params) != len(self.domains) and not self._unexplained >= self.domains.keys() - params.keys()
+            if len(params) == len(self.domains):
+                return False
+            return not self.domains.keys() - params.keys() - self._unseen <= self._unexplained
         decisive = (params.get(name) for name in self._parents)
         key = (tuple(params), tuple((type(label), label) for label in decisive))
         if key not in self._expected:
@@ -118,7 +124,7 @@ class GrowingSpace:
         known = {name: label for name, label in params.items() if name in self.space}
         active = self.space.active(self.space.encode([known]))[0]
         predicted = {name for name, there in zip(self.space.names, active, strict=True) if there}
-        return not predicted ^ known.keys() <= self._unexplained
+        return not (predicted ^ known.keys()) - self._unseen <= self._unexplained
 
     def _made(self, domains: Mapping[str, Domain]) -> Space:
         self._expected: dict[Hashable, bool] = {}  # whether such parameters surprise
