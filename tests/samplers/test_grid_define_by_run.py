@@ -7,12 +7,15 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 import luthier as lt
 from luthier.errors import SpaceError
+from luthier.history import History
 from luthier.samplers import GridSampler
-from luthier.trial import TrialState
+from luthier.samplers.grid.sampler import _grid_of
+from luthier.trial import TrialRecord, TrialState
 
 
 def points(study: Any) -> list[str]:
@@ -213,3 +216,26 @@ def test_a_loop_over_layers_has_as_many_trials_as_points() -> None:
         dict(zip(("width0", "width1", "width2"), x, strict=False)) for n in (1, 2, 3) for x in product((1, 2), repeat=n)
     ]
     each_once(study, [{"layers": len(w), **w} for w in widths])
+
+
+def test_hundreds_of_parameters_do_not_search_a_grid_without_end() -> None:
+    def objective(trial: lt.Trial) -> float:
+        return sum(trial.suggest_int(f"n{i}", 1, 50) for i in range(150))
+
+    study = lt.create_study(sampler=GridSampler())
+    study.optimize(objective, n_trials=2)
+    assert len(set(points(study))) == 2
+
+
+def test_a_value_does_not_depend_on_what_the_sampler_has_made_before() -> None:
+    found = []
+    for made in (0, 3000):
+        _grid_of.cache_clear()
+        space = lt.Space({"a": lt.Int(1, 60), "b": lt.Int(1, 60)})
+        history = History(space)
+        history.put([TrialRecord(0, TrialState.RUNNING, {"b": 8})])
+        history.put([TrialRecord(i, TrialState.RUNNING, {"a": i}) for i in range(1, 56)])
+        if made:
+            GridSampler().suggest(space, history, np.random.default_rng(0), made)
+        found.append(GridSampler().suggest_one(space, history, 0, "a"))
+    assert found[0] == found[1]

@@ -110,16 +110,24 @@ class Combinations:
         """
         row = self._levels_of(history.X[[number]], self._space.active(history.X[[number]]))[0]
         row[j] = _INACTIVE
+        known = math.prod(self._axes[i].size for i in np.flatnonzero(row >= 0))
+        if min(known, self._spread.size) > _MOST_SEARCHED:  # hardly any of these agrees
+            return None
         counted = self._counts(history, number)
         used = self._levels_used(history, number, j, row)
+        searched = _FIRST_BLOCK  # the answer does not depend on how many are made already
         with self._lock:
             while True:
-                free = np.flatnonzero(~self._used(*counted) & self._agree(row) & (self._levels[:, j] >= 0))
+                while len(self._codes) < searched and self._grow():
+                    pass
+                fits = ~self._used(*counted) & self._agree(row) & (self._levels[:, j] >= 0)
+                free = np.flatnonzero(fits[:searched])
                 if len(free):
                     found = self._levels[free, j]
                     return int(found[np.argmin((found[:, None] == used[None, :]).sum(axis=1))])
-                if len(self._codes) >= _MOST_SEARCHED or not self._grow():
+                if len(self._codes) < searched or searched >= _MOST_SEARCHED:
                     return None
+                searched *= 2
 
     def _levels_used(self, history: History, number: int, j: int, row: Levels) -> Levels:
         """Levels of parameter j of other trials that have nothing else than this one where both have a value."""
