@@ -244,3 +244,72 @@ def test_a_point_that_another_program_took_meanwhile_is_not_taken_again(tmp_path
     monkeypatch.setattr(a._engine, "_complete", while_completing)
     mine = a.ask()
     assert theirs and mine.params != theirs[0].params
+
+
+@pytest.mark.parametrize("sampler", ["random", "sobol", "tpe", "gp", "auto"])
+def test_parameters_have_one_order_whoever_asks_for_them_first(tmp_path, sampler):
+    """An objective that defines the space asks in another order in each program."""
+    a, b = (
+        lt.create_study(
+            sampler=SAMPLERS[sampler](), storage=tmp_path / "s.db", study_name="s", seed=3, load_if_exists=True
+        )
+        for _ in range(2)
+    )
+    first, second = a.ask(), b.ask()
+    x = first.suggest_float("x", 0, 1), first.suggest_float("y", 0, 1)
+    y = second.suggest_float("y", 0, 1), second.suggest_float("x", 0, 1)
+    a.tell(first, sum(x))
+    b.tell(second, sum(y))
+    for k in range(18):
+        trial = (a, b)[k % 2].ask()
+        value = trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1)
+        (a, b)[k % 2].tell(trial, value)
+    c = lt.load_study("s", storage=tmp_path / "s.db", sampler=SAMPLERS[sampler]())
+    assert a.history.space.names == b.history.space.names == c.history.space.names == ("x", "y")
+    suggested = []
+    for study in (a, b, c):
+        trial = study.ask()
+        suggested.append([trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)])
+        study.storage.requeue("s", trial.number, trial.token)
+        assert trial.number == 20
+    assert suggested[0] == suggested[1] == suggested[2]
+
+
+def test_what_could_not_be_read_is_read_again(tmp_path, monkeypatch):
+    a, b = (lt.create_study(storage=tmp_path / "s.db", study_name="s", seed=3, load_if_exists=True) for _ in range(2))
+    a.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    read, failed = b.storage.study, []
+
+    def busy_once(name):
+        if not failed:
+            failed.append(name)
+            raise lt.errors.StorageBusy("busy")
+        return read(name)
+
+    monkeypatch.setattr(b.storage, "study", busy_once)
+    with pytest.raises(lt.errors.StorageBusy):
+        b.ask()
+    trial = b.ask()
+    assert trial.number == 3 and len(b.trials) == 4
+    assert [t.state.name for t in b.trials] == ["COMPLETE"] * 3 + ["RUNNING"]
+
+
+def test_long_trials_that_define_the_space_are_not_worked_out_again(tmp_path):
+    """They store what they asked for with their result: that is no reason to take them for trials that just begin."""
+    calls = []
+
+    class Counting(AutoSampler):
+        def suggest(self, space, history, rng, n):
+            calls.append(history.asked)
+            return super().suggest(space, history, rng, n)
+
+    a, b = (
+        lt.create_study(sampler=Counting(), storage=tmp_path / "s.db", study_name="s", seed=3, load_if_exists=True)
+        for _ in range(2)
+    )
+    running = [a.ask() for _ in range(12)]
+    for trial in running:
+        trial.suggest_float("x", 0, 1)
+    calls.clear()
+    b.ask()
+    assert len(calls) <= 2

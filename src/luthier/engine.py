@@ -26,7 +26,6 @@ import numpy as np
 
 from .errors import (
     LeaseLost,
-    SpaceError,
     TrialNotFound,
     TrialNotRunning,
 )
@@ -37,10 +36,8 @@ from .live import Trial, check_json
 from .owners import owner_id
 from .samplers import Sampler
 from .schedulers import Decision, Scheduler
-from .space import Choice, Domain, Ordinal, Space, domain_from_json, domain_to_json
-from .space.growing import GrowingSpace
-from .space.labels import label_of, shown
-from .space.space import check_name
+from .space import Domain, Space, domain_from_json, domain_to_json
+from .space.growing import GrowingSpace, stored_without_space
 from .stores import Proposal, Result, Store, StudyRecord
 from .stores.changes import told
 from .suggestions import Suggestions
@@ -53,7 +50,7 @@ busy database nor a minute of native code that holds the interpreter costs a tra
 that died is seen at once all the same; only the trials of a dead machine wait so long."""
 
 
-EMPTY: Mapping[str, Label] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Engine:
@@ -133,9 +130,10 @@ class Engine:
     def sync(self) -> None:
         """Take in every trial that changed in the store since the last time."""
         with self.lock:
-            self._revision, records = self.store.changes(self.name, self._revision)
+            revision, records = self.store.changes(self.name, self._revision)
             if records:
                 self._take(records)
+            self._revision = revision  # not before: what could not be taken in is read again
 
     @contextmanager
     def _synced_up_to(self, number: int) -> Iterator[None]:
@@ -143,7 +141,7 @@ class Engine:
 
         A new trial sees those before it. One that waited in the queue still waits. The rest is taken in afterwards.
         """
-        self._revision, records = self.store.changes(self.name, self._revision)
+        revision, records = self.store.changes(self.name, self._revision)
         waited = number < len(self.history)
         later = [r for r in records if (r.number == number if waited else r.number >= number)]
         self._take([r for r in records if (r.number != number if waited else r.number < number)])
@@ -151,6 +149,7 @@ class Engine:
             yield
         finally:
             self._take(later)
+            self._revision = revision
 
     def _take(self, records: list[TrialRecord]) -> None:
         known, fresh = self.history.records, []
@@ -164,10 +163,16 @@ class Engine:
         if not fresh:
             return
         if self.declared is None and any(record.params.keys() - self._growing.domains for record in fresh):
-            for name, data in self.store.study(self.name).parameters.items():
-                if name not in self._growing.domains:
-                    self._growing.meet(name, domain_from_json(data))
+            self._meet_stored()
         self._put(fresh)
+
+    def _meet_stored(self, own: Mapping[str, Domain] = EMPTY) -> None:
+        """Take notice of the parameters that the store has, in its order: the same in every process."""
+        for name, data in self.store.study(self.name).parameters.items():
+            if name in own:
+                self._growing.meet(name, own[name])
+            elif name not in self._growing.domains:
+                self._growing.meet(name, domain_from_json(data))
 
     def _put(self, records: list[TrialRecord]) -> None:
         self.history.put(records)
@@ -283,7 +288,8 @@ class Engine:
         return record.with_(params=params), params if later else None
 
     def _suggest(self, number: int, fixed: Mapping[str, Label]) -> Configuration:
-        is_elsewhere = None if self._lease is None else self._is_elsewhere
+        # where the objective defines the space, what it asks for is stored with the result: it may be lacking for long
+        is_elsewhere = None if self._lease is None or self.declared is None else self._is_elsewhere
         return self._suggestions.configuration(self.history, number, fixed, is_elsewhere)
 
     def _is_elsewhere(self, record: TrialRecord) -> bool:
@@ -304,7 +310,7 @@ class Engine:
             SpaceError: no configuration has them.
         """
         if self.declared is None:
-            return _stored_without_space(params, self._growing.domains)
+            return stored_without_space(params, self._growing.domains)
         stored = self.space.check_partial(params)
         self._suggestions.check(self.declared, len(self.history), stored)
         return self.declared.without_inactive(stored)
@@ -317,7 +323,7 @@ class Engine:
             record = self._attempt(number, token)
             if self._growing.is_new(name, domain):  # what fails leaves everything as it was
                 self.store.add_parameters(self.name, {name: domain_to_json(domain)})
-                self._growing.meet(name, domain)
+                self._meet_stored({name: domain})
                 self.history = self.history.under(self._growing.space)
             if not self._suggestions.are_shared:
                 return self._suggestions.value(self.history, number, name, domain)
@@ -479,16 +485,3 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _stored_without_space(params: Mapping[str, Any], domains: Mapping[str, Domain]) -> Configuration:
-    """Values as they are stored, as far as that can be known before the objective asks for them."""
-    stored: Configuration = {}
-    for name, value in params.items():
-        check_name(name)
-        domain = domains.get(name)
-        try:
-            stored[name] = domain.stored(value) if isinstance(domain, Choice | Ordinal) else label_of(value)
-        except SpaceError as error:
-            raise SpaceError(f"the value for parameter {shown(name)}: {error}") from error
-    return stored

@@ -120,3 +120,12 @@ def test_a_study_that_is_loaded_knows_what_one_that_went_on_knows(name, numbers,
         loaded = GrowingSpace(growing.domains)
         loaded.learn(trials)
         assert loaded.space == growing.space
+
+
+def test_a_value_that_a_choice_does_not_have_can_be_learned_from():
+    growing = GrowingSpace()
+    for name, domain in {"k": Choice(["a", "b"]), "u": Int(0, 9), "v": Int(0, 9)}.items():
+        growing.meet(name, domain)
+    growing.learn([{"k": "a", "u": 1}, {"k": "b", "v": 1}, {"k": "a", "u": 2}, {"k": "b", "v": 3}])
+    growing.learn([{"k": "zzz", "u": 5}])  # stored by another program, or before it was checked
+    assert growing.space.parents("u") in ((), ("k",))

@@ -59,3 +59,10 @@ def test_an_empty_space_of_many_parameters_is_refused():
         Space({**SPACES["300 of one value"], "a": Int(0, 7)}, require=["a > 7"])
     with pytest.raises(SpaceError, match="no configuration satisfies"):
         Space(SPACES["22 choices of 8"], require=["c0 > 7"])
+
+
+def test_a_parent_with_more_values_than_floats_tell_apart():
+    space = Space({"n": Int(1, 10**20, log=True), "x": Float(0, 1, when={"n": (1, 10**20)})})
+    for u in (0.0, 0.5, 1.0):
+        point = np.array([u, 0.3])
+        assert space.decode_one(point) == space.decode(space.from_unit(point[None]))[0]

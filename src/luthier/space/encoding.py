@@ -23,6 +23,7 @@ from .expression import Expression
 from .labelled import Choice, pick
 from .numeric import Float, Int
 
+_EXACT = 2**53  # whole numbers up to which floats hold each
 _LARGEST = 10**300  # beyond it, a number of values counts as infinite
 
 
@@ -181,7 +182,7 @@ def _unit_bin(domain: Domain) -> Callable[[float], int] | None:
     """The function from a unit coordinate to the number of the value, as `bin_of` numbers them; None if unknown."""
     size = domain.size
     if isinstance(domain, Int) and domain.on_log_scale:
-        return partial(_distance, domain.at, domain.low)
+        return partial(_distance, domain.at, domain.low) if domain.size <= _EXACT else None
     if size is None or (isinstance(domain, Float | Int) and not (domain.lattice and domain.lattice.is_small)):
         return None
     return partial(_bin, size)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpaceError
-from ..types import Label, Mask
+from ..types import Configuration, Label, Mask
 from .domain import Domain, replace_when
 from .labelled import Choice, Ordinal
-from .labels import label_key, shown
+from .labels import label_key, label_of, shown
 from .numeric import Float, Int
 from .space import Space, check_name
 
@@ -122,7 +122,9 @@ class GrowingSpace:
 
     def _looks_surprising(self, params: Mapping[str, Label]) -> bool:
         known = {name: label for name, label in params.items() if name in self.space}
-        active = self.space.active(self.space.encode([known]))[0]
+        active = self.space.active(self.space.encode([self.space.known(known)]))[
+            0
+        ]  # a value may be none of the domain's
         predicted = {name for name, there in zip(self.space.names, active, strict=True) if there}
         return not (predicted ^ known.keys()) - self._unseen <= self._unexplained
 
@@ -267,3 +269,16 @@ def _check_same_kind(name: str, known: Domain, domain: Domain) -> None:
                 f"parameter {shown(name)} was suggested with the choices {list(known.labels)}, now with "
                 f"{list(domain.labels)}: choices cannot change; give it another name"
             )
+
+
+def stored_without_space(params: Mapping[str, Any], domains: Mapping[str, Domain]) -> Configuration:
+    """Values as they are stored, as far as that can be known before the objective asks for them."""
+    stored: Configuration = {}
+    for name, value in params.items():
+        check_name(name)
+        domain = domains.get(name)
+        try:
+            stored[name] = domain.stored(value) if isinstance(domain, Choice | Ordinal) else label_of(value)
+        except SpaceError as error:
+            raise SpaceError(f"the value for parameter {shown(name)}: {error}") from error
+    return stored

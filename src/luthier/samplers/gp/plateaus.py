@@ -18,16 +18,18 @@ from .model import Posterior
 _EQUAL = 0.05  # of the distance from the best value to the median: what counts as equal to the best
 _APART = 0.8  # of the mean distance of all trials: further apart, equal ones lie on a plateau, not in one valley
 _FEWEST = 3  # trials that make a plateau
+_PART = 0.3  # of all trials that it needs: fewer may be the bottoms of valleys
 _SHARE = 0.8  # of the pairs within a step that have the very same value
 _WIDER = 1.5  # than what has been seen of a step it is taken to be
-_WORTHLESS = 1e6  # taken off the acquisition, and more than it ever differs
+_WORTHLESS = 1e6  # taken off the acquisition: more than it differs, except right beside a trial
 
 
 def on_plateau(Z: Floats, losses: Floats) -> bool:
     """Return whether the search has seen nothing better than a plateau.
 
-    It has where at least three trials are as good as the best, and lie about as far apart as any trials do: such
-    values say nothing about where a better one is. In a valley equal values lie close together.
+    It has where at least three trials, and three in ten, are as good as the best, and lie about as far apart as any
+    trials do: such values say nothing about where a better one is. In a valley equal values lie close together; in
+    several valleys they do not, but there they are few. Random trials that find nothing as good end it by themselves.
 
     Args:
         Z: (n, P) features of trials over their length scales.
@@ -40,7 +42,7 @@ def on_plateau(Z: Floats, losses: Floats) -> bool:
     least = float(halves.min())
     equal = halves - least <= _EQUAL * (float(np.median(halves)) - least)
     k = int(np.count_nonzero(equal))
-    if k < _FEWEST:
+    if k < max(_FEWEST, _PART * n):
         return False
     distances = np.sqrt(squared_distances(Z, Z))
     np.fill_diagonal(distances, 0.0)
