@@ -228,7 +228,8 @@ def main() -> None:
             if suggest is not floats and trials != 100:
                 continue
             gp = ours(GPSampler(), trials, suggest), theirs(samplers.GPSampler(seed=0), trials, suggest)
-            rows.append(race(f"GP, {trials} trials{name}", *gp, repeats, "≥ 10" if trials == 100 else ""))
+            goal = "≥ 40" if suggest is floats else "≥ 10"
+            rows.append(race(f"GP, {trials} trials{name}", *gp, repeats, goal if trials == 100 else ""))
     rows += imports()
     if options.json:
         data = {"versions": versions, "rows": [asdict(r) | {"ratio": r.ratio} for r in rows]}

@@ -42,8 +42,8 @@ def trace(problem: str, seed: int, trials: int, settings: Mapping[str, Any], rec
         if not hasattr(found, constant):
             raise AttributeError(f"luthier.{module} has no {constant}")
         setattr(found, constant, value)
-    lt.set_verbosity("warning")
     p = load(problem, data_folder())
+    lt.set_verbosity("error")  # a line for each training that diverges would be thousands
     study = lt.create_study(space=p.space, seed=seed)
     best, regret = np.inf, 1.0
     found: list[float] = []

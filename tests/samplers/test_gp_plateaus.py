@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import luthier as lt
 from luthier.history import History
 from luthier.samplers import GPSampler
 from luthier.samplers.gp.acquisition import Acquisition
@@ -163,3 +164,29 @@ def test_equal_categories_do_not_end_the_search_by_a_model():
     found = [GPSampler().suggest(space, history, np.random.default_rng(i), 1)[0] for i in range(8)]
     left = np.sum(space.encode(found) != np.arange(5) % 4, axis=1)
     assert left.mean() < 3.0  # chance: 3.75
+
+
+def branin(x, y):
+    return (y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10
+
+
+def holder(x, y):
+    return -abs(np.sin(x) * np.cos(y) * np.exp(abs(1 - np.hypot(x, y) / np.pi)))
+
+
+@pytest.mark.parametrize(
+    ("function", "ranges", "best", "near"),
+    [(branin, ((-5, 10), (0, 15)), 0.397887, 0.02), (holder, ((-10, 10), (-10, 10)), -19.2085, 0.5)],
+)
+def test_valleys_of_the_same_depth_are_not_a_plateau(monkeypatch, function, ranges, best, near):
+    random = []
+
+    def spied(Z, losses):
+        random.append(on_plateau(Z, losses))
+        return random[-1]
+
+    monkeypatch.setattr("luthier.samplers.gp.sampler.on_plateau", spied)
+    study = lt.create_study(sampler=GPSampler(), seed=1)
+    study.optimize(lambda t: function(t.suggest_float("x", *ranges[0]), t.suggest_float("y", *ranges[1])), n_trials=45)
+    assert sum(random) <= 3
+    assert study.best_value - best < near

@@ -14,7 +14,7 @@ class Luthier:
     """A study with a sampler; failures are told as NaN, which makes the trial FAIL."""
 
     def __init__(self, space: Mapping[str, Any], seed: int, sampler: str) -> None:
-        lt.set_verbosity("warning")
+        lt.set_verbosity("error")
         self._study = lt.create_study(space=lt.Space.from_json(space), sampler=sampler, seed=seed)
 
     def ask(self) -> dict[str, Any]:
