@@ -1,4 +1,5 @@
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -159,6 +160,78 @@ def test_parameters_are_shortened():
     record = TrialRecord(3, TrialState.FAIL, params=many, error="Traceback\nValueError: " + "x" * 10**6)
     assert len(finished_line(record, None)) < 500
     assert finished_line(TrialRecord(3, TrialState.FAIL, error=""), None) == "trial 3 failed: no reason given"
+
+
+# -- a terminal that is gone
+
+GONE = """
+import os, sys
+import luthier as lt
+from luthier.samplers import RandomSampler
+
+terminal = None
+if sys.argv[2] == "terminal":
+    terminal, shown = os.openpty()
+    sys.stderr = open(shown, "w")
+    assert sys.stderr.isatty()
+elif sys.argv[2] == "closed":
+    sys.stderr.close()
+
+def objective(trial):
+    if trial.number == 1 and terminal is not None:
+        os.close(terminal)
+    return trial.suggest_float("x", 0, 1)
+
+if __name__ == "__main__":
+    study = lt.create_study(seed=0, sampler=RandomSampler(), storage=sys.argv[1])
+    study.optimize(objective, n_trials=4, n_jobs=int(sys.argv[4]), show_progress_bar=sys.argv[3] == "bar")
+    print([t.state.name for t in study.trials])
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "bar", "n_jobs"),
+    [
+        ("pipe", "lines", 1),
+        ("pipe", "lines", 2),
+        ("pipe", "bar", 1),
+        ("closed", "lines", 1),
+        ("closed", "bar", 1),
+        ("terminal", "lines", 1),
+        ("terminal", "bar", 1),
+    ],
+)
+def test_a_terminal_that_is_gone_ends_no_study(tmp_path, where, bar, n_jobs):
+    (tmp_path / "script.py").write_text(GONE)
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [tmp_path / "script.py", tmp_path / "s.db", where, bar, str(n_jobs)]
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=write, text=True, timeout=300, check=False
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stdout) == (0, f"{['COMPLETE'] * 4}\n")
+
+
+def test_a_line_that_cannot_be_written_leaves_no_trial_running(tmp_path, caplog):
+    class Full(logging.Handler):
+        def emit(self, record):
+            raise OSError("full")
+
+    handler = Full()
+    LOGGER.addHandler(handler)
+    try:
+        for storage in (tmp_path / "s.db", None):
+            study = make(storage=storage)
+            with pytest.raises(OSError, match="full"), caplog.at_level(logging.INFO, "luthier"):
+                study.optimize(square, n_trials=3)
+            assert {t.state for t in study.trials[1:]} <= {TrialState.WAITING}
+            assert study.trials[0].state is TrialState.COMPLETE
+            study.close()
+    finally:
+        LOGGER.removeHandler(handler)
 
 
 # -- errors name their trial

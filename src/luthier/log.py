@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .terminal import Shown
 from .trial import TrialRecord, TrialState
 
 INFO, WARNING = 20, 30  # as in `logging`, whose import takes a third as long as this package's
@@ -78,7 +79,7 @@ class TrialLog:
         if self._set_up:
             self._logger.log(level, "%s", text)
         elif sys.stderr is not None:
-            print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)  # noqa: T201
+            Shown(sys.stderr).write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
 def warn_of_failure(record: TrialRecord) -> None:

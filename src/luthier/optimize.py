@@ -105,8 +105,9 @@ class Optimization(Run):
             except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
                 return None  # one after the other, they say what is to be done
             self._forget(trial, counts=True)
+            self._count(new)  # before anything that may raise: so it is given back
             self._log.finished(told, self._best)
-            return self._count(new)
+            return new
 
     def done(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study; raise what the objective raised unless it is to be caught.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
+from .terminal import Shown
 from .trial import TrialState
 
 
@@ -101,5 +103,6 @@ def progress_bar(total: int | None) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeLeft(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    terminal = None if sys.stderr is None else cast("IO[str]", Shown(sys.stderr))  # rich's own exits when it is gone
+    with Bar(*columns, console=Console(file=terminal, stderr=True)) as bar:
         yield Progress(bar, bar.add_task("trials", total=total, status=""), pace)
