@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from loky.process_executor import TerminatedWorkerError
 
 import luthier as lt
 from luthier.executors.guard import Guard, end_trees, processes
+from luthier.executors.pool import WorkerPool
 
 SCRIPT = """
 import multiprocessing, re, subprocess, sys
@@ -184,12 +186,13 @@ def test_a_run_that_ends_well_leaves_alone_what_is_left_and_one_that_is_left_in_
 def test_what_has_ended_is_forgotten_and_another_of_its_id_left_alone():
     kept, tree = child()
     with pytest.raises(KeyboardInterrupt), Guard() as guard:
-        guard.watch([kept.pid])
-        guard.forget([kept.pid])
+        watched = guard.watch([kept.pid])
+        assert guard.watch([1]) == {(1, "")}, "no child of this process"
+        guard.forget(watched | {(kept.pid, "another start")})
         raise KeyboardInterrupt
-    end_trees({kept.pid: "another start"})
+    end_trees([(kept.pid, "another start"), (kept.pid, "")])
     assert alive(tree) == {pid for pid, _ in tree}
-    end_trees({kept.pid: processes()[kept.pid][1], 2**22 + 1: "gone"})
+    end_trees([(kept.pid, "another start"), (kept.pid, processes()[kept.pid][1]), (2**22 + 1, "gone")])
     assert kept.wait(timeout=60) == -signal.SIGKILL
     until(lambda: not alive(tree), "its child is left")
 
@@ -197,8 +200,10 @@ def test_what_has_ended_is_forgotten_and_another_of_its_id_left_alone():
 def test_another_guard_takes_the_place_of_one_that_was_killed():
     first, first_tree = child()
     second, second_tree = child()
+    third, third_tree = child()
     with pytest.raises(KeyboardInterrupt), Guard() as guard:
         guard.watch([first.pid])
+        guard._watched.add((third.pid, "an earlier start"))  # as a worker that died, whose id another has by now
         old = guard._process
         old.kill()
         until(lambda: not alive({(old.pid, processes().get(old.pid, (0, ""))[1])}), "the guard does not end")
@@ -207,6 +212,33 @@ def test_another_guard_takes_the_place_of_one_that_was_killed():
         raise KeyboardInterrupt
     assert {first.wait(timeout=60), second.wait(timeout=60)} == {-signal.SIGKILL}
     until(lambda: not alive(first_tree | second_tree), "a child is left")
+    assert alive(third_tree) == {pid for pid, _ in third_tree}
+    end_trees(third_tree)
+    third.wait(timeout=60)
+
+
+def test_workers_that_died_are_forgotten():
+    with Guard() as guard:
+        for _ in range(2):
+            pool = WorkerPool(1, guard, {})
+            with pytest.raises(TerminatedWorkerError):
+                pool.submit(os._exit, 3).result(timeout=300)
+            assert len(guard._watched) == 1
+            pool.close(kill=True)
+            assert guard._watched == set()
+
+
+def test_a_worker_with_the_id_of_one_that_died_is_watched(monkeypatch):
+    kept, tree = child()
+    with pytest.raises(KeyboardInterrupt), Guard() as guard:
+        with monkeypatch.context() as patch:
+            patch.setattr("luthier.executors.guard._start_of_child", lambda _: "an earlier start")
+            earlier = guard.watch([kept.pid])
+        guard.watch([kept.pid])
+        guard.forget(earlier)
+        raise KeyboardInterrupt
+    assert kept.wait(timeout=60) == -signal.SIGKILL
+    until(lambda: not alive(tree), "its child is left")
 
 
 FORKS = """

@@ -29,7 +29,7 @@ class Guard:
         import threading
 
         self._lock = threading.Lock()
-        self._watched: set[int] = set()
+        self._watched: set[tuple[int, str]] = set()
         self._left = False
         self._process: Any = None
 
@@ -46,31 +46,42 @@ class Guard:
                 self._process.stdin.close()
             self._process.wait()
 
-    def watch(self, pids: Iterable[int]) -> None:
-        """Watch these children of this process as well."""
-        self._change("+", set(pids) - self._watched)
+    def watch(self, pids: Iterable[int]) -> set[tuple[int, str]]:
+        """Watch these children of this process as well.
 
-    def forget(self, pids: Iterable[int]) -> None:
+        Returns:
+            What `forget` takes: each with when it started, as another process may have its id some day.
+        """
+        found = {(pid, _start_of_child(pid)) for pid in pids}
+        self._change("+", found)
+        return found
+
+    def forget(self, watched: Iterable[tuple[int, str]]) -> None:
         """Stop watching these: they have ended."""
-        self._change("-", set(pids) & self._watched)
+        self._change("-", set(watched))
 
-    def _change(self, sign: str, pids: set[int]) -> None:
-        if not pids:
-            return
+    def _change(self, sign: str, those: set[tuple[int, str]]) -> None:
         with self._lock:
-            if self._left:
+            those = those - self._watched if sign == "+" else those & self._watched
+            if self._left or not those:
                 return
-            self._watched = self._watched | pids if sign == "+" else self._watched - pids
+            self._watched = self._watched | those if sign == "+" else self._watched - those
             try:
-                self._send(sign, pids)
+                self._send(sign, those)
             except BrokenPipeError:  # the guard was killed: another takes its place
                 self._process.stdin.close()
                 self._process.wait()
                 self._process = _start()
                 self._send("+", self._watched)
 
-    def _send(self, sign: str, pids: set[int]) -> None:
-        self._process.stdin.write("".join(f"{sign}{pid}\n" for pid in pids).encode())
+    def _send(self, sign: str, those: set[tuple[int, str]]) -> None:
+        self._process.stdin.write("".join(f"{sign}{pid} {start}\n" for pid, start in those).encode())
+
+
+def _start_of_child(pid: int) -> str:
+    """When a child of this process started; "" if it has ended, and for another process, which has its id by now."""
+    parent, start = processes([pid]).get(pid, (0, ""))
+    return start if parent == os.getpid() else ""
 
 
 def _start() -> Any:
@@ -93,7 +104,7 @@ def _main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    parent, watched, text = int(sys.argv[1]), dict[int, str](), b""
+    parent, watched, text = int(sys.argv[1]), set[tuple[int, str]](), b""
     while True:
         if os.name != "nt" and not select.select([0], [], [], _LOOK_SECONDS)[0]:
             if os.getppid() != parent:
@@ -106,28 +117,25 @@ def _main() -> None:
         for line in lines:
             if line == b"end":
                 return
-            pid = int(line[1:])
-            if line.startswith(b"+"):
-                watched[pid] = processes().get(pid, (0, ""))[1]
-            else:
-                watched.pop(pid, None)
+            pid, _, start = line[1:].decode().partition(" ")
+            (watched.add if line.startswith(b"+") else watched.discard)((int(pid), start))
     end_trees(watched)
 
 
-def end_trees(roots: dict[int, str]) -> None:
+def end_trees(roots: Iterable[tuple[int, str]]) -> None:
     """Kill processes and all that descends from them.
 
     Args:
-        roots: when each started, as `processes` gives it: another that has its id by now is left alone.
+        roots: each with when it started, as `processes` gives it: another that has its id by now is left alone.
     """
     if os.name == "nt":
-        for pid in roots:
+        for pid, _ in roots:
             os.system(f"taskkill /F /T /PID {pid}")
         return
     stopped: set[int] = set()
     for _ in range(_ROUNDS):
         table = processes()
-        fresh = _tree({pid for pid, start in roots.items() if table.get(pid, (0, "gone"))[1] == start}, table) - stopped
+        fresh = _tree({pid for pid, start in roots if table.get(pid, (0, "gone"))[1] == start}, table) - stopped
         if not fresh:
             break
         for pid in fresh:  # what is stopped starts nothing more, and is still there to be found
@@ -155,15 +163,20 @@ def _send_signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def processes() -> dict[int, tuple[int, str]]:
-    """Return the parent of every process, and when it started, as the system says it."""
+def processes(pids: Iterable[int] | None = None) -> dict[int, tuple[int, str]]:
+    """Return the parent of every process, and when it started, as the system says it.
+
+    Args:
+        pids: of these alone, where that is faster; None for all.
+    """
     table = {}
     if os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib is slow to import
-        for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        names = filter(str.isdigit, os.listdir("/proc")) if pids is None else map(str, pids)  # noqa: PTH208
+        for name in names:
             with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                 fields = file.read().rpartition(b")")[2].split()  # proc(5), from field 3 on
                 table[int(name)] = int(fields[1]), fields[19].decode()
-    else:
+    elif os.name != "nt":
         with os.popen("ps -axo pid=,ppid=,lstart=") as lines:
             for line in lines:
                 pid, parent, start = line.split(None, 2)

@@ -42,6 +42,7 @@ class WorkerPool:
 
         process_executor.kill_process_tree = _kill_tree  # loky's needs psutil or pgrep, which slim images lack
         self._guard = guard
+        self._watched: set[tuple[int, str]] = set()  # loky forgets its workers when one of them dies
         self._pool = ProcessPoolExecutor(
             workers,
             initializer=_begin,
@@ -53,20 +54,20 @@ class WorkerPool:
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Call a function in a worker; see `concurrent.futures.Executor.submit`."""
         future: Future[Any] = self._pool.submit(function, *args)
-        self._guard.watch(list(self._pool._processes))  # those that `submit` started
+        fresh = set(self._pool._processes) - {pid for pid, _ in self._watched}  # those that `submit` started
+        self._watched |= self._guard.watch(fresh)
         return future
 
     def close(self, *, kill: bool) -> None:
         """End the workers: with all that they started, or after what they do."""
-        pids = list(self._pool._processes)
         self._pool.shutdown(wait=True, kill_workers=kill)
-        self._guard.forget(pids)
+        self._guard.forget(self._watched)
 
 
 def _kill_tree(process: Any) -> None:
     """Kill a worker, with all that it started."""
     if process.is_alive():
-        end_trees({process.pid: processes().get(process.pid, (0, "gone"))[1]})
+        end_trees([(process.pid, processes([process.pid]).get(process.pid, (0, "gone"))[1])])
     process.join()
 
 
