@@ -11,6 +11,7 @@ import pytest
 
 import luthier as lt
 from luthier.executors.guard import processes
+from luthier.executors.mapping import parallel_map
 from luthier.samplers import RandomSampler
 
 SCRIPT = """
@@ -31,9 +32,9 @@ study.optimize(objective, n_trials=9, n_jobs=int(sys.argv[2]))
 """
 
 
-def interrupted(folder, n_jobs, ready, storage="None"):
+def interrupted(folder, n_jobs, ready, storage="None", text=SCRIPT):
     """What the script writes when Ctrl-C comes to its whole group."""
-    (folder / "script.py").write_text(SCRIPT)
+    (folder / "script.py").write_text(text)
     process = subprocess.Popen(
         [sys.executable, folder / "script.py", folder, str(n_jobs), storage],
         stdout=subprocess.PIPE,
@@ -68,17 +69,44 @@ def test_one_short_traceback_and_how_the_study_stands(tmp_path, n_jobs):
     assert "This study is in memory and ends with this process" in errors
 
 
+def a_worker_starts(pid):
+    return any(parent == pid and is_worker(child) for child, (parent, _) in processes().items())
+
+
+def is_worker(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"popen_loky" in file.read()
+    except OSError:
+        return False
+
+
+MAP = """
+import threading
+from luthier.executors.mapping import parallel_map
+
+def hang(x):
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    list(parallel_map(hang, [(i,) for i in range(4)], 4))
+"""
+
+
+def test_workers_of_parallel_map_that_are_starting_say_nothing(tmp_path):
+    errors = interrupted(tmp_path, 4, a_worker_starts, text=MAP)
+    assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1, errors
+
+
+def test_a_thread_may_be_interrupted_after_parallel_map_as_before():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    results = parallel_map(abs, [(-1,), (-2,)], 2)
+    next(results)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert len(list(results)) == 1
+
+
 def test_workers_that_are_starting_say_nothing(tmp_path):
-    def a_worker_starts(pid):
-        return any(parent == pid and is_worker(child) for child, (parent, _) in processes().items())
-
-    def is_worker(pid):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                return b"popen_loky" in file.read()
-        except OSError:
-            return False
-
     errors = interrupted(tmp_path, 2, a_worker_starts, storage=repr(str(tmp_path / "s.db")))
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1, errors
     assert "kept; trial" in errors and "in memory" not in errors

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LuthierError
 from .guard import Guard
-from .pool import WorkerPool
+from .pool import WorkerPool, ctrl_c_held_back
 from .processes import thread_environment
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def parallel_map(
         try:
             done = 0
             while arguments:
-                index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
+                with ctrl_c_held_back():  # from workers that start
+                    index = {pool.submit(function, *args): i for i, args in enumerate(arguments, done)}
                 for future in as_completed(index):
                     yield index[future], _result(future)
                 done += len(arguments)

@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -78,6 +79,20 @@ def hold_back_ctrl_c() -> None:
 
         ensure_running()  # before, as it lets Ctrl-C through again when it has started
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def ctrl_c_held_back() -> Iterator[None]:
+    """As `hold_back_ctrl_c`, for a while; a Ctrl-C of that time comes at its end."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        hold_back_ctrl_c()
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_method() -> str | None:
