@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.errors import DataError, SealBroken
-from luthier.tasks.image import ImageData, Normalization, Prepared, prepare
+from luthier.tasks.image import ImageData, Normalization, Prepared, load_images, prepare
+from luthier.tasks.image.split import group_copies
 
 
 def numbered(n: int, classes: int = 3, test: int = 0) -> ImageData:
@@ -189,10 +190,49 @@ def test_copies_of_a_given_test_part_leave_the_training_part() -> None:
     assert numbers(prepared, prepared.train.inputs) == everything - set(range(1, 16)) - set(range(21, 26))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_copies_stored_in_another_type_are_copies(part: str, dtype: type) -> None:
+    data = with_copies(60, 0)
+    images = data.images - 1  # 0..59
+    held = {part: (images[:10].astype(dtype), data.labels[:10])}
+    prepared = prepare(ImageData(images.astype(np.uint8), data.labels, data.classes, "mine", **held))
+    parts = [prepared.train, prepared.validation, prepared.sealed.open("a test")]
+    found = [numbers(prepared, x.inputs) for x in parts]
+    assert set.union(*found) == set(range(60))
+    assert sum(map(len, found)) == 60  # no image is in two parts
+
+
+def test_zeros_of_either_sign_are_the_same_pixel() -> None:
+    a, b = group_copies(np.zeros((1, 2, 2, 1), np.uint8), np.full((2, 2, 2, 1), -0.0))
+    assert (a.tolist(), b.tolist()) == ([0], [0, 0])
+
+
+def test_copies_of_an_npz_file_with_parts_of_two_types(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (60, 6, 6), dtype=np.uint8), np.arange(60) % 2
+    test = np.concatenate([images[:10], rng.integers(0, 256, (10, 6, 6), dtype=np.uint8)])
+    np.savez(
+        tmp_path / "x.npz", x_train=images, y_train=labels, x_test=test.astype(np.float32), y_test=np.arange(20) % 2
+    )
+    prepared = prepare(load_images(tmp_path / "x.npz"))
+    assert len(prepared.train) + len(prepared.validation) == 50
+
+
 def test_a_part_of_copies_alone_is_refused() -> None:
     data = with_copies(60, 0)
     with pytest.raises(DataError, match="every image of the training part is also in the sealed test set"):
         prepare(ImageData(data.images, data.labels, data.classes, "mine", (data.images, data.labels)))
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_class_of_which_only_copies_are_trained_on_is_refused(part: str) -> None:
+    data = with_copies(60, 0)
+    copies = data.labels == 2
+    copies[0] = True
+    held = {part: (data.images[copies], data.labels[copies])}
+    with pytest.raises(DataError, match=r"mine: every training image of class 'c' is also in the .*: give other"):
+        prepare(ImageData(data.images, data.labels, data.classes, "mine", **held), test=0.3)
 
 
 def test_copies_with_other_labels_are_pointed_out() -> None:

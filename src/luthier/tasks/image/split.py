@@ -265,13 +265,13 @@ def check_split(seed: int, validation: float, test: float, limit: int | None) ->
 def group_copies(*parts: Images) -> list[NDArray[np.int64]]:
     """For each part, the number (n,) of every image's group: images with the same pixels are in one, across parts."""
     seen: dict[bytes, int] = {}
-    return [
-        np.array(
-            [seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), len(seen)) for image in part],
-            dtype=np.int64,
-        )
-        for part in parts
-    ]
+    return [np.array([seen.setdefault(_digest(x), len(seen)) for x in part], dtype=np.int64) for part in parts]
+
+
+def _digest(image: Images) -> bytes:
+    """The same for equal values of any type, as parts of one data set may be stored in several types."""
+    values = image.astype(np.float32) + np.float32(0)  # -0.0 becomes 0.0
+    return hashlib.blake2b(values.tobytes(), digest_size=16).digest()
 
 
 def _without(
@@ -282,6 +282,13 @@ def _without(
     n = int(copies.sum())
     if n == len(rows):
         raise DataError(f"{data.name}: every image of the {part} part is also in {where}: give other images")
+    if part == "training":
+        lost = np.setdiff1d(data.labels[rows], data.labels[rows[~copies]])
+        if len(lost):
+            raise DataError(
+                f"{data.name}: every training image of class {data.classes[lost[0]]!r} is also in {where}: give other "
+                "images of it"
+            )
     if n:
         what = "1 image is an exact copy" if n == 1 else f"{n} images are exact copies"
         notes.append(f"in the {part} part, {what} of images in {where}: left out of the {part} part")
