@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
+import luthier as lt
 from luthier.schedulers import (
     Decision,
     SuccessiveHalvingPruner,
@@ -50,14 +52,30 @@ def test_halving_keeps_about_one_in_eta():
     assert 80 <= passed <= 130
 
 
-def test_a_rung_is_judged_when_a_trial_asks_next():
+def test_a_rung_is_judged_with_the_first_report_that_reaches_it():
     three = [[1.0] * 12] * 3
     pruner = SuccessiveHalvingPruner(min_resource=4, reduction_factor=2)
     assert pruner.decide(history_of(*three, [2.0] * 4), 3) is CONTINUE  # step 3
     assert pruner.decide(history_of(*three, [2.0] * 5), 3) is STOP
-    assert pruner.decide(history_of(*three, [2.0] * 7), 3) is STOP  # it did not ask at step 4
+    assert pruner.decide(history_of(*three, [2.0] * 7), 3) is CONTINUE  # step 6, between rungs
+    assert pruner.decide(history_of(*three, [2.0] * 9), 3) is STOP  # step 8, the next rung
     assert pruner.decide(history_of(*three, {3: 2.0, 6: 2.0}), 3) is STOP  # the first report beyond
     assert pruner.decide(history_of(*three, {0: 0.5, 20: 9.0}), 3) is CONTINUE  # alone at step 20
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_trial_that_passed_a_rung_is_not_stopped_by_it_later(first):
+    """Whatever the numbers of the trial that was first at the rung and of the better one that came after it."""
+    study = lt.create_study(pruner=SuccessiveHalvingPruner(reduction_factor=4))
+    trials = [study.ask(), study.ask()]
+    early, late = trials[first], trials[1 - first]
+    stops = []
+    for trial, value, step in [(early, 0.5, 1), (late, 0.1, 1), (early, 0.3, 2), (early, 0.2, 3), (early, 9.0, 4)]:
+        trial.report(value, step)
+        stops.append(trial.should_prune())
+    assert stops == [False] * 5  # alone at step 4
+    late.report(9.5, 4)
+    assert late.should_prune()
 
 
 def test_a_loaded_study_judges_a_rung_as_the_one_that_ran():

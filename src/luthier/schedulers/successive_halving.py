@@ -28,8 +28,8 @@ class SuccessiveHalvingPruner:
     Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA, arXiv 1810.05934). Rung k
     is reached with the first report at or after step min_resource · reduction_factor^(k + s), s being
     min_early_stopping_rate. There the trial goes on if it is among the best 1/reduction_factor of those that have
-    reached the rung, itself included; while they are fewer than reduction_factor, only the best goes on. Where it
-    did not ask just then, it is judged when it asks next. Trials must report at the same steps.
+    reached the rung, itself included; while they are fewer than reduction_factor, only the best goes on. A trial that
+    went on is not judged by that rung again, so it has to ask after each report. Trials must report at the same steps.
 
     Args:
         min_resource: step of the first rung.
@@ -52,26 +52,26 @@ class SuccessiveHalvingPruner:
         self.min_early_stopping_rate = min_early_stopping_rate
 
     def decide(self, history: History, number: int) -> Decision:
-        """STOP or CONTINUE; every rung that the trial has reached is looked at.
+        """STOP or CONTINUE; by the rungs that the trial's latest report is the first to reach.
 
-        No store keeps which trial was first at a rung, and a study that was loaded again has to decide as the one that
-        ran. So those of greater numbers count only where the trial is no further than the rung: later, they may have
-        reached it after this one.
+        Rungs that it passed earlier are not looked at again: those that have come since may be better, but asynchronous
+        halving never takes back that a trial goes on. A study that was loaded again decides as the one that ran, since
+        which trial was first at a rung, which no store keeps, does not matter.
         """
         steps = [step for step, _ in history.records[number].reports]
+        if not steps or not self._is_rung_between(steps[-2] if len(steps) > 1 else None, steps[-1]):
+            return Decision.CONTINUE
+        column = history.at_step(steps[-1])
+        values = column.values * history.signs[0]
+        mine = float(values[column.numbers == number][0])
+        return Decision.CONTINUE if self._is_kept(mine, values) else Decision.STOP
+
+    def _is_rung_between(self, before: int | None, step: int) -> bool:
+        """Whether a rung lies after the report before, if there is one, and at or before this step."""
         rung = self.min_resource * self.reduction_factor**self.min_early_stopping_rate
-        while steps and rung <= steps[-1]:
-            reached = next(step for step in steps if step >= rung)
-            column = history.at_step(reached)
-            values = column.values * history.signs[0]
-            mine = float(values[column.numbers == number][0])
-            stop = not self._is_kept(mine, values)
-            if stop and reached != steps[-1]:
-                stop = not self._is_kept(mine, values[column.numbers <= number])
-            if stop:
-                return Decision.STOP
+        while before is not None and rung <= before:
             rung *= self.reduction_factor
-        return Decision.CONTINUE
+        return rung <= step
 
     def _is_kept(self, mine: float, values: Floats) -> bool:
         kept = max(1, len(values) // self.reduction_factor)
