@@ -93,7 +93,10 @@ def test_labels_of_every_habit(tmp_path: Path, labels: np.ndarray, classes: tupl
         ({"x": IMAGES.astype(complex)}, r"images of type complex128: they must be numbers"),
         ({"x": np.full((6, 4, 4), 1e300)}, r"6 of 6 images hold NaN or infinity"),
         ({"x": np.array(5)}, r"x has 0 images but y has 6 labels"),
-        ({"x_test": IMAGES / 255, "y_test": LABELS}, r"key x_test: pixel values run from 0 to 1, in the training part"),
+        (
+            {"x_test": IMAGES / 255, "y_test": LABELS},
+            r"npz \(test part\): pixel values run from 0 to 1, in the training part",
+        ),
         ({"x_test": IMAGES, "y_test": LABELS.astype(str)}, r"key y_test: labels of type <U\d+, but int64 in the"),
         ({"x_test": IMAGES[:, :3], "y_test": LABELS}, r"the test images have the shape"),
     ],

@@ -171,6 +171,13 @@ def test_a_dark_file_is_not_brightened_twice(tmp_path: Path, caplog: pytest.LogC
     for same in (loaded, loaded[:1], loaded.copy()):
         np.testing.assert_allclose(answers(model, same), expected, atol=1e-6)
     assert not caplog.records
+    with pytest.raises(ValueError, match="read-only"):
+        loaded[:] = loaded / 16
+    with pytest.raises(ValueError, match="read-only"):
+        loaded *= 2
+    written = loaded.copy()
+    written[:1] = loaded[:1] / 16  # of another unit now
+    assert (loaded.white, loaded.copy().white, written.white) == (16.0, 16.0, None)
     for plain in (loaded * 1.0, pickle.loads(pickle.dumps(loaded))):  # a plain array has no unit that is known
         answers(model, plain)
     assert len(caplog.records) == 2
@@ -231,6 +238,18 @@ def test_data_of_ones_own_has_the_brightness_of_its_images() -> None:
     labels = np.arange(40) % 2
     assert ImageData(BYTES, labels, ("a", "b"), "x").white == 255.0
     assert ImageData((BYTES / 255).astype(np.float32), labels, ("a", "b"), "x").white == 1.0
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+@pytest.mark.parametrize("white", [None, 255.0])
+def test_parts_of_ones_own_are_of_one_unit(part: str, white: float | None) -> None:
+    labels = np.arange(40) % 2
+    other = {part: ((BYTES / 255).astype(np.float32), labels)}
+    message = rf"mine \({part} part\): pixel values run from 0 to 1, in the training part from 0 to 255: bring them"
+    with pytest.raises(DataError, match=message):
+        ImageData(BYTES, labels, ("a", "b"), "mine", white=white, **other)
+    same = {part: (BYTES[:4].astype(np.float32), labels[:4])}
+    assert ImageData(BYTES, labels, ("a", "b"), "mine", white=white, **same).white == 255.0
 
 
 # -- axes

@@ -18,7 +18,7 @@ from luthier.tasks.image.split import group_copies
 def numbered(n: int, classes: int = 3, test: int = 0) -> ImageData:
     """Images that carry their own number, so that they can be told apart."""
     images = np.arange(n, dtype=np.float32)[:, None, None, None] * np.ones((1, 4, 5, 2), np.float32)
-    part = (-1 - images[:test], np.arange(test) % classes) if test else None
+    part = (n + images[:test], np.arange(test) % classes) if test else None
     return ImageData(images, np.arange(n) % classes, tuple("abcdefgh"[:classes]), "numbered", part)
 
 
@@ -77,7 +77,7 @@ def test_moments_of_chunks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatc
 def test_a_test_part_that_came_with_the_data_is_the_sealed_one() -> None:
     prepared = prepare(numbered(100, test=12))
     assert (len(prepared.train), len(prepared.validation), len(prepared.sealed)) == (80, 20, 12)
-    assert numbers(prepared, prepared.sealed.open("a test").inputs) == {-1 - i for i in range(12)}
+    assert numbers(prepared, prepared.sealed.open("a test").inputs) == {100 + i for i in range(12)}
 
 
 def test_a_limit_leaves_the_sealed_set_whole() -> None:
@@ -261,9 +261,9 @@ def test_a_seed_that_cannot_be(seed: object) -> None:
 
 def test_a_given_validation_part_stays() -> None:
     data = with_copies(100, 0)
-    held = -data.images[:20] - 1000, data.labels[:20]
+    held = data.images[:20] + 200, data.labels[:20]
     prepared = prepare(ImageData(data.images, data.labels, data.classes, "mine", validation=held), test=0.3)
     assert (len(prepared.train), len(prepared.validation), len(prepared.sealed)) == (70, 20, 30)
-    assert numbers(prepared, prepared.validation.inputs) == {-1000 - i for i in range(1, 21)}
+    assert numbers(prepared, prepared.validation.inputs) == {200 + i for i in range(1, 21)}
     limited = prepare(ImageData(data.images, data.labels, data.classes, "mine", validation=held), test=0.3, limit=45)
     assert (len(limited.train), len(limited.validation), len(limited.sealed)) == (35, 10, 30)

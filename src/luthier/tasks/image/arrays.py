@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from .brightness import Span, unit_of, white_of
+from .brightness import Span, white_of
 from .data import ImageData, Images, Labels, not_finite
 
 # names of images and labels, in lower case, as published sets use them
@@ -65,17 +65,16 @@ def load(path: Path, skip_broken: bool = False) -> ImageData:
     images, raw = parts[0]
     labels, classes = _index(raw, given, str(path))
     values = np.arange(len(classes)) if given is not None else np.unique(raw)
-    span = Span.of(images)
-    white = white_of(span)
-    if white not in (1.0, 255.0):
-        notes.append(f"pixel values go up to {span.high:g}: {white:g} is taken for full brightness")
     held: list[tuple[Images, Labels] | None] = []
     for part, pair in zip(parts[1:], pairs[1:], strict=True):
         if part is None or pair is None:
             held.append(None)
             continue
-        _check_unit(part[0], span, f"{path}, key {pair[0]}")
         held.append(_held(part, values, f"{path}, key {pair[1]}"))
+    span = Span.of(images)
+    white = white_of(span)
+    if white not in (1.0, 255.0):
+        notes.append(f"pixel values go up to {span.high:g}: {white:g} is taken for full brightness")
     return ImageData(images, labels, classes, str(path), held[1], white=white, validation=held[0], notes=tuple(notes))
 
 
@@ -102,20 +101,6 @@ def _part(
         notes.append(f"left out: {x}: {not_finite(images)}")
         images, raw = images[good], raw[good]
     return images, raw
-
-
-def _check_unit(images: Images, trained: Span, where: str) -> None:
-    """Raise unless a held-out part has the unit of the training part.
-
-    Raises:
-        DataError: it has another.
-    """
-    span, white = Span.of(images), white_of(trained)
-    if unit_of(span, white, trained.low, where) != white:
-        raise DataError(
-            f"{where}: pixel values run from {span.low:g} to {span.high:g}, in the training part from {trained.low:g} "
-            f"to {trained.high:g}: bring them to one unit"
-        )
 
 
 def _held(part: tuple[Images, NDArray[Any]], values: NDArray[Any], where: str) -> tuple[Images, Labels]:
@@ -226,7 +211,7 @@ def as_batch(raw: NDArray[Any], where: str, shape: tuple[int, int, int] | None =
     """Raw images without labels as (n, h, w, c), still of their own type.
 
     Args:
-        raw: (n, h, w, c), (n, h, w), (n, c, h, w), one image (h, w, c), (h, w) or (c, h, w).
+        raw: (n, h, w, c), (n, h, w), (n, c, h, w), one image (h, w, c) or (h, w).
         where: what they are called in messages.
         shape: (h, w, c) of the model, which tells what the axes are where they could be either.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from .brightness import Span, white_of
+from .brightness import Span, unit_of, white_of
 from .pixels import Reading
 
 _log = logging.getLogger("luthier")
@@ -50,7 +50,8 @@ class ImageData:
         notes: remarks for its user, such as files that were left out.
 
     Raises:
-        DataError: no images, one class only, counts or shapes that do not match, values that are not finite.
+        DataError: no images, one class only, counts, shapes or units of brightness that do not match, values that
+            are not finite.
     """
 
     images: Images
@@ -78,8 +79,12 @@ class ImageData:
                     f"{self.name}: the {part} images have the shape {held[0].shape[1:]}, "
                     f"the others {self.images.shape[1:]}: bring them to one size"
                 )
+        span = Span.of(self.images)
         if self.white is None:
-            object.__setattr__(self, "white", white_of(Span.of(self.images)))
+            object.__setattr__(self, "white", white_of(span))
+        for part, held in (("validation", self.validation), ("test", self.test)):
+            if held is not None:
+                self._check_unit(held[0], span, part)
 
     def _check_part(self, images: Images, labels: Labels, part: str) -> None:
         where = f"{self.name}{part}"
@@ -102,6 +107,16 @@ class ImageData:
             )
         if images.dtype.kind == "f" and not np.isfinite(images).all():
             raise DataError(f"{where}: {not_finite(images)}: repair or remove them")
+
+    def _check_unit(self, images: Images, trained: Span, part: str) -> None:
+        """Raise unless a held-out part has the unit of the training part."""
+        assert self.white is not None  # it is set when the data is made
+        span, where = Span.of(images), f"{self.name} ({part} part)"
+        if unit_of(span, self.white, trained.low, where) != self.white:
+            raise DataError(
+                f"{where}: pixel values run from {span.low:g} to {span.high:g}, in the training part from "
+                f"{trained.low:g} to {trained.high:g}: bring them to one unit"
+            )
 
 
 def not_finite(images: Images) -> str:

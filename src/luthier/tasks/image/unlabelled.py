@@ -26,6 +26,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pi
 class ModelImages(np.ndarray[Any, Any]):
     """Images (n, h, w, c) that were brought to a unit of brightness; what is computed from them is a plain array.
 
+    They are read-only, and a copy forgets its unit when values are assigned to it, as these may be of another.
+
     Attributes:
         white: full brightness in them; None where it is not known.
     """
@@ -35,6 +37,10 @@ class ModelImages(np.ndarray[Any, Any]):
     def __array_finalize__(self, source: object) -> None:
         self.white = getattr(source, "white", None)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.white = None
+
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """Results of arithmetic are of no unit that is known."""
         return np.asarray(array)[()] if return_scalar else np.asarray(array)
@@ -43,6 +49,7 @@ class ModelImages(np.ndarray[Any, Any]):
 def _marked(images: Images, white: float) -> ModelImages:
     out = images.view(ModelImages)
     out.white = white
+    out.flags.writeable = False
     return out
 
 
