@@ -29,7 +29,7 @@ class SuccessiveHalvingPruner:
     is reached with the first report at or after step min_resource · reduction_factor^(k + s), s being
     min_early_stopping_rate. There the trial goes on if it is among the best 1/reduction_factor of those that have
     reached the rung, itself included; while they are fewer than reduction_factor, only the best goes on. A trial that
-    went on is not judged by that rung again, so it has to ask after each report. Trials must report at the same steps.
+    went on is not judged by that rung at later steps, so ask after each report. Trials must report at the same steps.
 
     Args:
         min_resource: step of the first rung.
@@ -68,7 +68,7 @@ class SuccessiveHalvingPruner:
 
     def _is_rung_between(self, before: int | None, step: int) -> bool:
         """Whether a rung lies after the report before, if there is one, and at or before this step."""
-        rung = self.min_resource * self.reduction_factor**self.min_early_stopping_rate
+        rung: int = self.min_resource * self.reduction_factor**self.min_early_stopping_rate
         while before is not None and rung <= before:
             rung *= self.reduction_factor
         return rung <= step
