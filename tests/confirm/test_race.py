@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.confirm import Candidate, Confirmation, Plan, Run, choose, largest_cost, within
+from luthier.confirm.race import _single_values_behind
 from luthier.errors import DataError
 
 SEEDS = (10_001, 10_002, 10_003)
@@ -198,6 +199,42 @@ def test_a_budget_takes_entries_first_and_then_seeds():
     assert two.seeds == SEEDS[:2] and two.numbers == (1, 2, None)
     least = within(plan, costs, 0)
     assert least.seeds == SEEDS[:1] and least.numbers == (1, None)  # somebody must run again: the caller decides
+
+
+def test_a_budget_is_not_lost_to_the_order_of_a_sum():
+    """The seconds of the runs that took them, added up: they pay for the same runs again."""
+    plan, rng = plan_of([0.99, 0.98]), np.random.default_rng(0)
+    for _ in range(200):
+        taken = rng.uniform(1, 9, (3, 3))  # (seeds, entries)
+        costs = dict(zip(plan.numbers, (sum(column) / 3 for column in taken.T.tolist()), strict=True))
+        spent = sum(taken.ravel().tolist())
+        assert within(plan, costs, spent) == plan
+        assert within(plan, costs, spent - 0.01).numbers == (1, None)
+
+
+def test_what_has_run_is_paid_for():
+    plan = plan_of([0.99, 0.98, 0.97])
+    costs = dict.fromkeys(plan.numbers, 10.0)
+    old = [Run(n, s, 0.9, 10.0) for n in (2, None) for s in SEEDS]
+    kept = within(plan, costs, 0.0, old)
+    assert kept.numbers == (1, 2, None) and kept.seeds == SEEDS  # trial 1 is new, and there is no time for it
+    assert within(plan, costs, 59.0, old).numbers == (1, 2, None)
+    assert within(plan, costs, 60.0, old) == plan  # three seeds of trials 1 and 3
+    begun = [Run(3, SEEDS[1], 0.9, 10.0), Run(9, SEEDS[2], 0.9, 10.0)]  # there is no trial 9
+    assert within(plan, costs, -5.0, begun).seeds == SEEDS[:2]
+    assert within(plan, costs, -5.0, begun).numbers == (1, 3, None)
+
+
+def test_two_references_and_one_other():
+    """The smallest race has the highest chance of two: its leader is the luckier of two references."""
+    rng, lost = np.random.default_rng(7), np.zeros(2, dtype=int)
+    races = 8000
+    for draws in rng.normal(size=(races, 3, 4)).tolist():
+        groups = [own[:3] for own in draws[:2]]
+        for cut in (0, 1):
+            lost[cut] += _single_values_behind({2: -draws[2][cut]}, [[-x for x in own] for own in groups], 2) == {2}
+    assert lost[0] < 0.01 * races and lost[1] < 0.01 * races
+    assert lost.sum() > 0  # the cut does cut
 
 
 @settings(deadline=None, max_examples=60)

@@ -185,7 +185,13 @@ def test_the_best_of_many_noisy_values_is_too_good_on_average():
 
 def test_a_confirmation_without_trials_has_no_optimism():
     with pytest.raises(DataError, match="no trial"):
-        validation_optimism(Confirmation("minimize", (0,), (candidate(None, [1.0]),)))
+        validation_optimism(Confirmation("minimize", (0,), (candidate(None, [1.0], search_value=math.nan),)))
+
+
+def test_the_default_can_be_the_best_of_the_search():
+    both = (candidate(3, [0.2, 0.3], search_value=0.2), candidate(None, [0.1, 0.2], search_value=0.1))
+    found = validation_optimism(Confirmation("minimize", (0, 1), both))
+    assert found.number is None and found.gap == pytest.approx(0.05) and "0.1 for the default" in found.text
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])

@@ -78,7 +78,7 @@ class Optimism:
     True
 
     Attributes:
-        number: the best trial of the search.
+        number: the best trial of the search; None where the default configuration was its best.
         search_value: what the search saw.
         rerun: mean of the re-runs with its 95 % interval.
         gap: by how much the search's value was too good, in the metric's units; negative where it was too modest.
@@ -86,7 +86,7 @@ class Optimism:
         text: the same in plain words.
     """
 
-    number: int
+    number: int | None
     search_value: float
     rerun: Interval
     gap: float
@@ -109,14 +109,14 @@ def validation_optimism(confirmation: Confirmation) -> Optimism:
     The best of many noisy values is too good on average, and the more trials, the more so.
 
     Raises:
-        DataError: no candidate is a trial, or the winner's re-runs failed.
+        DataError: the search tried no candidate, or the winner's re-runs failed.
     """
     sign = 1.0 if confirmation.direction == "minimize" else -1.0
-    trials = [c for c in confirmation.candidates if c.number is not None]
+    trials = [c for c in confirmation.candidates if not math.isnan(c.search_value)]
     if not trials:
         raise DataError("the confirmation holds no trial of the search")
     winner = min(trials, key=lambda c: sign * c.search_value)
-    if winner.failed or not winner.runs or winner.number is None:
+    if winner.failed or not winner.runs:
         why = "failed on a fresh seed" if winner.failed else "was not run again"
         raise DataError(f"{winner.name} {why}: its search value {winner.search_value:.4g} is not confirmed")
     interval = winner.interval
@@ -124,7 +124,8 @@ def validation_optimism(confirmation: Confirmation) -> Optimism:
     edge = interval.high if sign < 0 else interval.low
     notable = interval.is_known and gap > 0 and sign * winner.search_value < sign * edge
     seeds = f"{len(winner.runs)} fresh seed{'s' if len(winner.runs) > 1 else ''}"
-    saw = f"The search saw {winner.search_value:.4g} for trial {winner.number}"
+    who = "the default configuration" if winner.number is None else winner.name
+    saw = f"The search saw {winner.search_value:.4g} for {who}"
     start = f"{saw}; on {seeds} it averaged {interval.estimate:.4g}"
     if notable:
         text = f"{start}: the search's value was too good by {gap:.2g}. Trust the re-runs."

@@ -115,30 +115,42 @@ def largest_cost(plan: Plan, costs: Mapping[Number, float]) -> float:
     return len(plan.seeds) * sum(costs[number] for number in plan.numbers)
 
 
-def within(plan: Plan, costs: Mapping[Number, float], budget: float) -> Plan:
+def within(plan: Plan, costs: Mapping[Number, float], budget: float, done: Iterable[Run] = ()) -> Plan:
     """Return the part of a plan that costs at most `budget`, even if none leaves the race.
 
-    >>> from luthier.confirm import Plan, within
+    >>> from luthier.confirm import Plan, Run, within
     >>> plan = Plan("maximize", (1, 2, 3), ((4, {"x": 0.1}, 0.98), (7, {"x": 0.2}, 0.97)), reference=(4,))
     >>> within(plan, {4: 10.0, 7: 20.0}, budget=50.0).numbers
     (4,)
+    >>> within(plan, {4: 10.0, 7: 20.0}, budget=50.0, done=[Run(7, seed, 0.9, 20.0) for seed in (1, 2)]).numbers
+    (4, 7)
 
     Entries give way before seeds do: the reference keeps as many of the seeds as it can pay for, at least one, and
-    others join in the order of the plan where they fit.
+    others join in the order of the plan where they fit. What has run is paid for: such a run costs nothing, and
+    neither its entry nor its seed gives way.
 
     Args:
         plan: what to run again.
         costs: of one run of each entry, in any unit.
-        budget: in the same unit.
+        budget: in the same unit, for runs still to come.
+        done: runs that finished earlier; those of other entries or seeds are ignored.
     """
-    first = plan.reference or plan.numbers[:1]
-    base = sum(costs[number] for number in first)
-    seeds = next((k for k in range(len(plan.seeds), 1, -1) if k * base <= budget), 1)
-    kept, spent = set(first), seeds * base
+    paid = {(run.number, run.seed) for run in done if run.number in plan.numbers and run.seed in plan.seeds}
+
+    def cost(number: Number, seeds: int) -> float:
+        return costs[number] * sum((number, seed) not in paid for seed in plan.seeds[:seeds])
+
+    most = budget + 1e-9 * abs(budget)  # sums of the same costs in another order differ in their last digits
+    begun = {number for number, _ in paid}
+    first = dict.fromkeys([*(plan.reference or plan.numbers[:1]), *(n for n in plan.numbers if n in begun)])
+    least = max((k for k, seed in enumerate(plan.seeds, 1) if any(seed == s for _, s in paid)), default=1)
+    fitting = (k for k in range(len(plan.seeds), least, -1) if sum(cost(n, k) for n in first) <= most)
+    seeds = next(fitting, least)
+    kept, spent = set(first), sum(cost(number, seeds) for number in first)
     for number in plan.numbers:
-        if number not in kept and spent + seeds * costs[number] <= budget:
+        if number not in kept and spent + cost(number, seeds) <= most:
             kept.add(number)
-            spent += seeds * costs[number]
+            spent += cost(number, seeds)
     return replace(plan, seeds=plan.seeds[:seeds], entries=tuple(e for e in plan.entries if e[0] in kept))
 
 
@@ -199,7 +211,9 @@ def _single_values_behind(shown: Mapping[Number, float], groups: Sequence[Sequen
     degrees = sum(len(group) - 1 for group in known)
     squares = sum(float(np.var(group)) * len(group) for group in known)
     variance = squares / degrees if degrees else 0.0
-    return _behind({n: x - best for n, x in shown.items()}, variance * (1 + 1 / runs), degrees)
+    # the leader is the luckiest of the reference, so every other is compared with each of them
+    comparisons = len(shown) * len(groups)
+    return _behind({n: x - best for n, x in shown.items()}, variance * (1 + 1 / runs), degrees, comparisons)
 
 
 def _means_behind(rows: Mapping[Number, Sequence[float]]) -> set[Number]:
@@ -212,15 +226,15 @@ def _means_behind(rows: Mapping[Number, Sequence[float]]) -> set[Number]:
     variance = float((residuals**2).sum()) / degrees if degrees else 0.0
     gaps = dict(zip(rows, (means - means.min()).tolist(), strict=True))
     leader = min(gaps, key=lambda n: gaps[n])
-    return _behind({n: gap for n, gap in gaps.items() if n != leader}, 2 * variance / k, degrees)
+    return _behind({n: gap for n, gap in gaps.items() if n != leader}, 2 * variance / k, degrees, m - 1)
 
 
-def _behind(gaps: Mapping[Number, float], variance: float, degrees: int) -> set[Number]:
-    """Return whose gap is more than chance explains, with Bonferroni's correction over all of them."""
+def _behind(gaps: Mapping[Number, float], variance: float, degrees: int, comparisons: int) -> set[Number]:
+    """Return whose gap is more than chance explains, with Bonferroni's correction over all comparisons."""
     scale = max((abs(gap) for gap in gaps.values() if math.isfinite(gap)), default=0.0)
     if not gaps or degrees < 1 or math.sqrt(variance) <= 1e-9 * scale:  # without scatter nothing can be told
         return set()
     from scipy.special import stdtrit
 
-    limit = float(stdtrit(degrees, 1 - LEVEL / len(gaps))) * math.sqrt(variance)
+    limit = float(stdtrit(degrees, 1 - LEVEL / comparisons)) * math.sqrt(variance)
     return {n for n, gap in gaps.items() if gap > limit}
