@@ -23,6 +23,15 @@ from luthier.cli.usage import WrongUsage
         ("1.5 H", 5400),
         ("0.5", 0.5),
         ("1d", 86400),
+        ("1 hour", 3600),
+        ("2 hours 5 mins", 7500),
+        ("90 minutes", 5400),
+        ("2hrs", 7200),
+        ("1hr 1minute 1second", 3661),
+        ("10 sec", 10),
+        ("90 seconds", 90),
+        ("30 secs", 30),
+        ("1 day 2 days", 3 * 86400),
     ],
 )
 def test_durations_as_people_write_them(text, seconds):

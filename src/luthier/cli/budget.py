@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 from .usage import WrongUsage
 
-_UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hours": 3600, "d": 86400}
+_WORDS = {
+    1: ("", "s", "sec", "secs", "second", "seconds"),
+    60: ("m", "min", "mins", "minute", "minutes"),
+    3600: ("h", "hr", "hrs", "hour", "hours"),
+    86400: ("d", "day", "days"),
+}
+_UNITS = {word: seconds for seconds, words in _WORDS.items() for word in words}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 # what part of its epochs an average trial runs, with each pruner: from runs on digits and Fashion-MNIST
 _SHARE_OF_EPOCHS = {"median": 0.65, "halving": 0.5, "none": 1.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -198,13 +199,13 @@ def image(
 
 
 def _say_interrupted(folder: RunFolder) -> None:
-    say = Speaker()
+    say, path = Speaker(), shlex.quote(str(folder.path))
     say.line("")
     say.line("Interrupted. Nothing that was finished is lost. Continue with", style="bold")
-    say.place("", f"luthier tune image --out {folder.path} --resume")
+    say.place("", f"luthier tune image --out {path} --resume")
     if folder.model.exists():
         say.line("The best model so far can be used already:")
-        say.place("", f"luthier predict {folder.path} --input images.npz")
+        say.place("", f"luthier predict {path} --input images.npz")
 
 
 def _cluster(name: Literal["ray", "dask"], address: str | None, jobs: int) -> Executor:
