@@ -13,7 +13,9 @@ from luthier.cli.choice import _loaded, _run_again
 from luthier.cli.folder import RunFolder
 from luthier.cli.keep import KeepingTask, searched, trained_again
 from luthier.cli.settings import ImageSettings
+from luthier.cli.verdict import _meaning
 from luthier.cli.walk import TimeIsUp, UntilDeadline
+from luthier.confirm import check
 from luthier.errors import LuthierError
 from luthier.history import History
 from luthier.schedulers import Decision, ThresholdPruner
@@ -93,6 +95,14 @@ def test_the_time_is_over_in_the_re_runs(run):
     assert 1 <= result["cost"]["reruns"] <= 4  # the first round of the race
     assert result["best"]["confirmed"] and folder.has("confirmation")
     assert "ended early" in json.dumps(folder.load("confirmation"))
+    candidates = folder.load("confirmation")["candidates"]
+    assert result["best"]["compared"] == sum(bool(c["runs"]) for c in candidates) >= 1
+
+
+def test_the_defaults_win_on_fresh_seeds_only_where_something_else_ran_on_them():
+    same = check("accuracy", [True] * 9, [True] * 9)
+    assert "beat the defaults in the search" in _meaning(same, None, compared=False)
+    assert "beat the defaults on fresh seeds" in _meaning(same, None, compared=True)
 
 
 def test_a_re_run_that_is_late_does_not_count(run):

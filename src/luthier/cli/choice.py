@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from ..confirm import (
     Plan,
     Run,
     choose,
-    largest_cost,
     plan_reruns,
     timed_run,
     validation_optimism,
@@ -61,21 +60,22 @@ class Winner:
 
 def choose_winner(walk: Walk) -> Winner:
     """Run the best again on fresh seeds, as far as the time allows, and choose."""
-    say, study, settings, folder = walk.say, walk.study, walk.settings, walk.folder
+    say, study, folder = walk.say, walk.study, walk.folder
     say.step("Choice")
     best = trained_again(folder, walk.task, study, study.best_trial)
     if not folder.model.exists():
         folder.put_model(best)
-    runs = [Run.from_json(line) for line in folder.lines("reruns")]
-    wanted = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=BOUNDS)
-    plan = cheap = within(wanted, *_work(walk, wanted))
+    runs = [_named_once(Run.from_json(line)) for line in folder.lines("reruns")]
+    wanted = _wanted(walk)
+    work, most = _work(walk, wanted)
+    most -= sum(work[run.number] for run in runs if run.number in work and run.seed in wanted.seeds)
+    plan = cheap = within(wanted, work, most, runs)
     costs = _seconds(walk, plan, runs)
     fits = True
     if plan.pending(runs) and not math.isinf(walk.clock.left):
-        spent = sum(run.seconds for run in runs if run.number in costs and run.seed in plan.seeds)
-        room = spent + _PACKED * walk.jobs * walk.clock.for_training
-        plan = within(plan, costs, room)
-        fits = largest_cost(plan, costs) <= room
+        room = _PACKED * walk.jobs * walk.clock.for_training
+        plan = within(plan, costs, room, runs)
+        fits = sum(costs[number] for number, _, _ in plan.pending(runs)) <= room * (1 + 1e-9)
     if fits:
         limit = "the time that is left" if plan != cheap else "what the search cost" if plan != wanted else None
         _say_plan(walk, plan, costs, runs)
@@ -83,28 +83,73 @@ def choose_winner(walk: Walk) -> Winner:
             asked = f"{len(wanted.entries)} configurations on {len(wanted.seeds)} seeds"
             say.fact("limited", f"to fit into {limit}, where {asked} might not", keep=False)
         _run(walk, plan, costs, runs)
-    confirmation = plan.confirmation(runs)
-    try:
-        chosen = choose(confirmation)
-    except DataError:
-        if any(candidate.runs for candidate in confirmation.candidates):
-            raise
-        say.line("The re-runs do not fit into the time that is left: nothing is confirmed.", style="yellow")
+    confirmation = _comparable(plan, runs)
+    if confirmation is None:
+        say.line(
+            "The time is over before the best trial and the baseline have both run again: nothing is confirmed.",
+            style="yellow",
+        )
         record = study.best_trial
         baseline = trained_again(folder, walk.task, study, study.trials[0])
         return Winner(f"trial {record.number}", record.number, record.params, None, best, baseline, None)
+    if not fits:
+        say.line("The time that is left is too short for further re-runs: the earlier ones decide.", style="yellow")
+    chosen = choose(confirmation)
     _say_choice(walk, confirmation, chosen.best, chosen.cheapest)
     folder.save("confirmation", confirmation.to_json())
-    default = next(c for c in confirmation.candidates if _is_baseline(c, walk))
     return Winner(
         chosen.best.name,
         chosen.best.number,
         chosen.best.params,
         chosen.best.mean,
-        _model_folder(folder, chosen.best.number),
-        _model_folder(folder, default.number),
+        _model(walk, chosen.best.number),
+        _model(walk, None),
         confirmation,
     )
+
+
+def _named_once(run: Run) -> Run:
+    """The baseline's runs count as the default's, whether it was among the best trials or not when they were made."""
+    return replace(run, number=run.number or None)
+
+
+def _wanted(walk: Walk) -> Plan:
+    """What to run again if there is time: the most promising trials, what was confirmed before, and the baseline.
+
+    The baseline has one number, None: it enters and leaves the most promising trials as a search goes on.
+    """
+    study, settings, folder = walk.study, walk.settings, walk.folder
+    plan = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=BOUNDS)
+    baseline = {number for number, params, _ in plan.entries if _is_default(walk, params)}
+    entries = [(None if n in baseline else n, params, value) for n, params, value in plan.entries]
+    reference = dict.fromkeys(None if n in baseline else n for n in plan.reference)
+    if folder.has("confirmation"):
+        before = choose(Confirmation.from_json(folder.load("confirmation"))).best
+        number = before.number or None
+        if all(number != n and dict(before.params) != dict(params) for n, params, _ in entries):
+            entries.append((number, dict(before.params), before.search_value))
+    return replace(plan, entries=tuple(entries), reference=tuple(reference))
+
+
+def _comparable(plan: Plan, runs: Sequence[Run]) -> Confirmation | None:
+    """The re-runs that a choice may rest on; None where the time was over before there were any.
+
+    A race that ended early says something about the seeds alone on which both the baseline and another configuration
+    ran: whichever of them happened to end before the time did has not won.
+    """
+    found = plan.confirmation(runs)
+    if not plan.pending(runs):
+        return found
+    default = found.default
+    if default is not None and not default.failed and any(number is None for number, _ in plan.remaining(runs)):
+        own = {run.seed for run in default.runs}
+        others = {run.seed for c in found.candidates if c is not default for run in c.runs}
+        shared = tuple(seed for seed in plan.seeds if seed in own & others)
+        if len(plan.entries) > 1 and not shared:
+            return None
+        if shared:
+            found = replace(plan, seeds=shared).confirmation(runs)
+    return found if any(c.runs and not c.failed for c in found.candidates) else None
 
 
 def _work(walk: Walk, plan: Plan) -> tuple[dict[int | None, float], float]:
@@ -132,7 +177,7 @@ def _seconds(walk: Walk, plan: Plan, runs: Sequence[Run]) -> dict[int | None, fl
 
 def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: Sequence[Run]) -> None:
     say, seeds = walk.say, len(plan.seeds)
-    trials = sum(not _is_default(walk, params) for _, params, _ in plan.entries)
+    trials = sum(number is not None for number in plan.numbers)
     what = "the most promising trial" if trials == 1 else f"the {trials} most promising trials"
     who = f"{what} and the baseline" if trials else "the baseline"
     each = f"on {seeds} fresh seeds" if seeds > 1 else "on one fresh seed"
@@ -234,7 +279,7 @@ def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapes
         interval = candidate.interval
         mark = "chosen" if candidate is best else "cheapest as good" if candidate is cheapest else candidate.left
         table.add_row(
-            "baseline" if _is_baseline(candidate, walk) else candidate.name,
+            "baseline" if candidate.number is None else candidate.name,
             f"{candidate.search_value:.4f}",
             f"{candidate.mean:.4f}" if candidate.runs else "",
             f"{interval.low:.4f} to {interval.high:.4f}"
@@ -258,9 +303,13 @@ def _model_folder(folder: RunFolder, number: int | None) -> Path:
     return folder.candidates / ("default" if number is None else f"trial-{number}")
 
 
+def _model(walk: Walk, number: int | None) -> Path:
+    """The folder of a candidate's model: of its re-run on the first seed, or of the search where that was late."""
+    for path in (_model_folder(walk.folder, number), _model_folder(walk.folder, number or 0)):
+        if path.is_dir():
+            return path
+    return trained_again(walk.folder, walk.task, walk.study, walk.study.trials[number or 0])
+
+
 def _is_default(walk: Walk, params: Mapping[str, Any]) -> bool:
     return dict(params) == dict(walk.study.trials[0].params)
-
-
-def _is_baseline(candidate: Candidate, walk: Walk) -> bool:
-    return candidate.number in (None, 0) and _is_default(walk, candidate.params)

@@ -20,7 +20,7 @@ def judge(walk: Walk, winner: Winner) -> Check:
     confirmed = winner.confirmation is not None
     if folder.has("check"):
         record = folder.load("check")
-        if record["winner"] == winner.number and record.get("confirmed", True) == confirmed:
+        if (record["winner"] or None) == (winner.number or None) and record.get("confirmed", True) == confirmed:
             verdict = Check.from_json(record["check"])
             _say_verdict(say, verdict)
             return verdict
@@ -70,6 +70,7 @@ def outcome(walk: Walk, baseline: TrialRecord, winner: Winner, verdict: Check) -
             "params": dict(winner.params),
             "mean": winner.mean,
             "confirmed": winner.confirmation is not None,
+            "compared": 0 if winner.confirmation is None else sum(bool(c.runs) for c in winner.confirmation.candidates),
         },
         "baseline": {"value": baseline.value, "params": dict(baseline.params)},
         "check": verdict.to_json(),
@@ -104,7 +105,7 @@ def summarize(say: Speaker, result: Mapping[str, Any]) -> None:
         f"({base.low:.4f} to {base.high:.4f})",
         style="bold",
     )
-    say.line(_meaning(verdict, best["trial"], best["confirmed"]))
+    say.line(_meaning(verdict, best["trial"], best["compared"] > 1))
     if not best["confirmed"]:
         say.line(
             "The choice is the best value of the search, which no re-run confirms: the time was over. --resume with a "
@@ -120,14 +121,14 @@ def summarize(say: Speaker, result: Mapping[str, Any]) -> None:
     say.place("use it", f"luthier predict {result['run']} --input images.npz")
 
 
-def _meaning(verdict: Check, winner: int | None, confirmed: bool) -> str:
+def _meaning(verdict: Check, winner: int | None, compared: bool) -> str:
     """The verdict in words."""
     if verdict.is_better:
         return "The chosen configuration beats the baseline: the whole interval of the difference is above zero."
     if winner not in (None, 0) and verdict.difference.low == verdict.difference.high == 0:
         return f"Both are right on the same of the {verdict.n} images: the test cannot tell them apart."
     if winner in (None, 0):
-        where = "on fresh seeds" if confirmed else "in the search"
+        where = "on fresh seeds" if compared else "in the search"
         return f"Nothing that was tried beat the defaults {where}, so the defaults are the answer."
     if verdict.difference.high < 0:
         return "On the sealed test set the baseline is better: use the defaults, or search with more data."
