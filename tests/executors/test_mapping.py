@@ -37,7 +37,7 @@ def test_every_call_once_and_more_where_there_are():
 @pytest.mark.parametrize(
     ("function", "argument", "message"),
     [
-        (os._exit, 3, r"a worker process died, exit codes \{EXIT\(3\)\}: it crashed, or was killed"),
+        (os._exit, 3, r"a worker process died, exit codes \{EXIT\(3\)(, EXIT\(3\))?\}: it crashed, or was killed"),
         (twice, Unloadable(), "cannot load what it was sent: ImportError: no module named torchh"),
         (lambda _: Unloadable(), 1, "returned what cannot be loaded here: ImportError: no module named torchh"),
         (twice, Unsendable(), "cannot be sent to a worker process, or its result back: TypeError: it holds a lock"),
