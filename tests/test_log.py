@@ -234,6 +234,24 @@ def test_a_line_that_cannot_be_written_leaves_no_trial_running(tmp_path, caplog)
         LOGGER.removeHandler(handler)
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_bar_that_raises_leaves_no_trial_running(tmp_path, monkeypatch, at, n_jobs):
+    calls = []
+
+    def show(self, counts, best):
+        calls.append(counts)
+        if len(calls) == at:
+            raise RuntimeError("no bar")
+
+    monkeypatch.setattr("luthier.progress.Progress.show", show)
+    study = make(storage=tmp_path / "s.db")
+    with pytest.raises(RuntimeError, match="no bar"):
+        study.optimize(square, n_trials=4, n_jobs=n_jobs, show_progress_bar=True)
+    assert {t.state for t in study.trials} <= {TrialState.WAITING, TrialState.COMPLETE}
+    study.close()
+
+
 # -- errors name their trial
 
 
