@@ -195,6 +195,27 @@ def test_the_log_names_the_best_so_far(create: Callable[..., RemoteStudy], caplo
     assert "the best so far" in first and "best 0.5 (trial 0)" in second
 
 
+@pytest.mark.parametrize("bar", [False, True])
+def test_a_best_or_a_bar_that_cannot_be_had_ends_no_run(
+    create: Callable[..., RemoteStudy], caplog: pytest.LogCaptureFixture, bar: bool
+) -> None:
+    study, seen = create(), []
+
+    class Silent(_Asked):
+        def best(self) -> Any:
+            raise StorageError("the service does not answer")
+
+        def counts(self) -> Any:
+            if study.trials:
+                raise StorageError("the service does not answer")
+            return super().counts()
+
+    run = run_of(Silent(study), n_trials=2, callbacks=[seen.append], show_progress_bar=bar)
+    with caplog.at_level(logging.INFO, "luthier"):
+        run.run(lambda t: 0.5 + t.number, InlineExecutor())
+    assert [t.value for t in seen] == [0.5, 1.5] and len(caplog.records) == 2
+
+
 def test_catch_hides_no_error_of_the_service_and_others_say_whose_they_are(create: Callable[..., RemoteStudy]) -> None:
     class Refuses(_Asked):
         def finish(self, trial: lt.Trial, outcome: Outcome) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol, Unpack
 
-from ..errors import ConflictingTell, LeaseLost, SearchSpaceExhausted
+from ..errors import ConflictingTell, LeaseLost, SearchSpaceExhausted, StorageError
 from ..executors import Outcome
 from ..live import Session, Trial
 from ..run import Limits, Run
@@ -75,7 +76,14 @@ class RemoteRun(Run):
         return self._study.counts()
 
     def _best(self) -> TrialRecord | None:
-        return self._study.best()
+        try:
+            return self._study.best()
+        except StorageError:  # only shown: the trial that was just told must not be lost to its callbacks for it
+            return None
+
+    def _show_progress(self) -> None:
+        with suppress(StorageError):  # the next call that matters ends the run
+            super()._show_progress()
 
     def _standing(self) -> tuple[None, bool]:
         return None, True  # a call could fail as what ends the run did
