@@ -232,8 +232,12 @@ def _direction(argument: str, given: Any) -> Direction:
     raise ValueError(f"{argument}={shown(given)} must be 'minimize' or 'maximize'")
 
 
-def checked_objective_names(names: Any, objectives: int) -> tuple[str, ...] | None:
+def checked_objective_names(names: Any, objectives: int | None) -> tuple[str, ...] | None:
     """A name for each objective, or None.
+
+    Args:
+        names: what was given.
+        objectives: how many there are; None where an existing study will tell.
 
     Raises:
         TypeError: they are not strings in a list.
@@ -246,7 +250,7 @@ def checked_objective_names(names: Any, objectives: int) -> tuple[str, ...] | No
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"objective_names has {shown(name)}, which is not a string")
-    if len(names) != objectives:
+    if objectives is not None and len(names) != objectives:
         raise ValueError(f"objective_names has {len(names)} names: the study has {objectives} objectives")
     if len(set(names)) < len(names) or not all(names):
         raise ValueError(f"objective_names={list(names)} must differ from each other and must not be empty")

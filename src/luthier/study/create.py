@@ -72,8 +72,8 @@ def create_study(
             the trial of a dead machine start again sooner. A study in memory needs none.
 
     Raises:
-        StudyExists: the name is taken and load_if_exists is False; or it is True, and `seed` or the directions are
-            given and differ from those of the existing study.
+        StudyExists: the name is taken and load_if_exists is False; or it is True, and `seed`, the directions or
+            the objective_names are given and differ from those of the existing study.
         StorageError: the storage cannot be used.
         TypeError, ValueError: an argument of the wrong kind or out of range, such as `TPESampler` without
             parentheses, both direction and directions, or a pruner with several objectives.
@@ -81,7 +81,8 @@ def create_study(
     """
     chosen = checked_directions(direction, directions)
     seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
-    names = checked_objective_names(objective_names, len(chosen))
+    given = direction is not None or directions is not None
+    names = checked_objective_names(objective_names, None if load_if_exists and not given else len(chosen))
     proposes, prunes = make_sampler(sampler), make_pruner(pruner, len(chosen))
     check_lease(lease_seconds)
     store = open_store(storage)
@@ -93,25 +94,39 @@ def create_study(
         attrs={} if names is None else {OBJECTIVE_NAMES: list(names)},
     )
     try:
-        store.create_study(record)
+        create_in(store, record)
     except StudyExists as error:
         if not load_if_exists:
             raise StudyExists(
                 f"{error}: choose another study_name, or pass load_if_exists=True to go on with that study"
             ) from error
-        given = direction is not None or directions is not None
         record = store.study(record.name)
-        check_same(record, chosen if given else None, seed)
-        if names is not None and names != names_of(record.attrs):
-            raise StudyExists(
-                f"study {record.name!r} has the objective_names {names_of(record.attrs)}, not {names}: leave them out "
-                "to go on with it, or choose another study_name"
-            ) from error
+        check_same(record, chosen if given else None, seed, names)
         prunes = make_pruner(pruner, len(record.directions))
     return _study(store, record, declared, proposes, prunes, lease_seconds)
 
 
-def check_same(record: StudyRecord, directions: tuple[Direction, ...] | None, seed: int | None) -> None:
+def create_in(store: Store, record: StudyRecord) -> None:
+    """Create a study in a store.
+
+    Raises:
+        StudyExists: the name is taken.
+        ValueError: its objective names are not as many as its objectives, and no study has that name.
+    """
+    names = names_of(record.attrs)
+    if names is not None and len(names) != len(record.directions):  # of an existing study of more objectives, perhaps
+        if any(study.name == record.name for study in store.studies()):
+            raise StudyExists(f"there is already a study {record.name!r}")
+        checked_objective_names(names, len(record.directions))
+    store.create_study(record)
+
+
+def check_same(
+    record: StudyRecord,
+    directions: tuple[Direction, ...] | None,
+    seed: int | None,
+    names: tuple[str, ...] | None,
+) -> None:
     """Raise `StudyExists` unless an existing study has what was given for it; None was not given."""
     if directions is not None and directions != record.directions:
         raise StudyExists(
@@ -122,6 +137,12 @@ def check_same(record: StudyRecord, directions: tuple[Direction, ...] | None, se
         raise StudyExists(
             f"study {record.name!r} was made with seed={record.seed}, not {seed}: leave seed out to go on with it, or "
             "choose another study_name"
+        )
+    has = names_of(record.attrs)
+    if names is not None and names != has:
+        raise StudyExists(
+            f"study {record.name!r} has {'no objective_names' if has is None else f'the objective_names {list(has)}'}, "
+            f"not {list(names)}: leave them out to go on with it, or choose another study_name"
         )
 
 

@@ -104,12 +104,15 @@ def create_study(
     """
     chosen = checked_directions(direction, directions)
     seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
+    given = direction is not None or directions is not None
     new = {
         "name": name if name is not None else f"study-{fresh_id()[:16]}",
         "space": None if declared is None else declared.to_json(),
-        "directions": None if direction is None and directions is None else list(chosen),
+        "directions": list(chosen) if given else None,
         "seed": seed,
-        "objective_names": checked_objective_names(objective_names, len(chosen)),
+        "objective_names": checked_objective_names(
+            objective_names, None if load_if_exists and not given else len(chosen)
+        ),
         "sampler": _name_of("sampler", sampler),
         "pruner": _name_of("pruner", pruner),
         "load_if_exists": load_if_exists,

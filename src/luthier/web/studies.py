@@ -22,7 +22,7 @@ from ..streams import fresh_seed
 from ..study import Study
 from ..study.arguments import checked_objective_names
 from ..study.attributes import OBJECTIVE_NAMES
-from ..study.create import check_same
+from ..study.create import check_same, create_in
 from ..study.records import checked_trials
 from ..trial import TrialRecord, TrialState
 from .models import SETTINGS, AddBody, CreateBody
@@ -123,7 +123,8 @@ class Studies:
         make_pruner(body.pruner, len(directions))
         space = None if body.space is None else Space.from_json(body.space.model_dump())
         settings = {"sampler": body.sampler or DEFAULT_SAMPLER, "pruner": _pruner_name(body.pruner)}
-        names = checked_objective_names(body.objective_names, len(directions))
+        open_count = body.load_if_exists and body.directions is None
+        names = checked_objective_names(body.objective_names, None if open_count else len(directions))
         attrs: dict[str, Any] = {} if names is None else {OBJECTIVE_NAMES: list(names)}
         record = StudyRecord(
             name=body.name,
@@ -133,7 +134,7 @@ class Studies:
             attrs=attrs | {SETTINGS: settings | {"client": body.client}},
         )
         try:
-            self.store.create_study(record)
+            create_in(self.store, record)
         except StudyExists:
             served = self.get(body.name)
             if body.client is not None and _kept(served.record).get("client") == body.client:
@@ -179,7 +180,8 @@ def _check_same(served: Served, body: CreateBody, space: Space | None) -> None:
     All clients of a study share its sampler and its pruner, so another one cannot be had by creating it again.
     """
     record = served.record
-    check_same(record, None if body.directions is None else tuple(body.directions), body.seed)
+    names = None if body.objective_names is None else tuple(body.objective_names)
+    check_same(record, None if body.directions is None else tuple(body.directions), body.seed, names)
     if space is not None and served.engine.declared != space:
         raise StudyExists(f"study {record.name!r} has a different space: leave space out, or choose another name")
     wanted = {"sampler": body.sampler, "pruner": body.pruner and (_pruner_name(body.pruner) or NO_PRUNER)}
