@@ -225,22 +225,11 @@ class Trial:
         Raises:
             ObjectiveError: value is not a number or step is not a whole number >= 0.
         """
-        try:
-            number = float(value)  # a tensor of one element is a number too
-        except OverflowError:
-            raise ObjectiveError(f"trial {self.number} reports {shown(value)}: {_TOO_LARGE}") from None
-        except (TypeError, ValueError):
-            number = None
-        if number is None or isinstance(value, bool | str):
-            raise ObjectiveError(f"trial {self.number} reports {shown(value)}: a report must be a number")
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < _MAX_STEP:
-            raise ObjectiveError(
-                f"trial {self.number} reports step {shown(step)}: a step must be a whole number from 0 to 2**63 - 1"
-            )
+        step, number = checked_report(self.number, step, value)
         if step in self._steps:
             return
-        self._steps.add(int(step))
-        self._session.report(self.number, self.token, int(step), number)
+        self._steps.add(step)
+        self._session.report(self.number, self.token, step, number)
 
     def should_prune(self) -> bool:
         """Whether the pruner would stop this trial now: then raise `TrialPruned`."""
@@ -273,6 +262,29 @@ def _choice_of(choices: Sequence[Any] | Mapping[str, Any]) -> Choice:
 @lru_cache(maxsize=4096, typed=True)
 def _choice(*choices: Any) -> Choice:
     return Choice(choices)
+
+
+def checked_report(trial: int, step: Any, value: Any) -> tuple[int, float]:
+    """A step and the intermediate value there; `ObjectiveError` unless they are a whole number >= 0 and a number.
+
+    Args:
+        trial: the number of the trial that reports it.
+        step: a whole number.
+        value: a number; NaN and infinite ones are allowed.
+    """
+    try:
+        number = float(value)  # a tensor of one element is a number too
+    except OverflowError:
+        raise ObjectiveError(f"trial {trial} reports {shown(value)}: {_TOO_LARGE}") from None
+    except (TypeError, ValueError):
+        number = None
+    if number is None or isinstance(value, bool | str):
+        raise ObjectiveError(f"trial {trial} reports {shown(value)}: a report must be a number")
+    if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step < _MAX_STEP:
+        raise ObjectiveError(
+            f"trial {trial} reports step {shown(step)}: a step must be a whole number from 0 to 2**63 - 1"
+        )
+    return int(step), number
 
 
 def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:

@@ -145,6 +145,111 @@ def test_a_list_is_not_one_trial():
         lt.create_study().add_trials(lt.create_trial({"x": 1}, 1.0))
 
 
+def two_kinds(trial):
+    """Has a parameter of every type, and a condition."""
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    x = trial.suggest_float("x", 0, 1)
+    return x + (trial.suggest_int("n", 1, 4) if kind == "b" else 0)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"kind": "zzz", "x": 0.5}, "'kind'.*not among the choices"),
+        ({"kind": "a", "x": "text"}, "'x'.*'text' is not a number"),
+        ({"kind": "a", "x": True}, "'x'.*True is not a number"),
+        ({"kind": "b", "x": 0.5, "n": 1.5}, "'n'.*1.5 is not a whole number"),
+        ({"kind": "a", "x": None}, "'x'.*None is not a number"),
+        ({"": 1}, "non-empty string"),
+    ],
+)
+def test_values_that_a_known_parameter_cannot_have_are_not_stored(storage, params, message):
+    study = kept(storage, study_name="one")
+    study.optimize(two_kinds, n_trials=8)
+    other = lt.load_study("one", storage=storage)
+    trial = study.ask()
+    for state in (STATE.WAITING, STATE.COMPLETE, STATE.FAIL):
+        record = lt.TrialRecord(0, state, params, (1.0,) if state is STATE.COMPLETE else None)
+        with pytest.raises(SpaceError, match=message):
+            other.add_trials([lt.create_trial({"kind": "a", "x": 0.5}, 1.0), record])
+    with pytest.raises(SpaceError, match=message):
+        other.tell(trial.number, 1.0, token=trial.token, params=params)
+    again = lt.load_study("one", storage=storage)
+    assert len(again.trials) == 9 and again.trials[8].state is STATE.RUNNING
+    study.tell(trial, 1.0)
+
+
+def test_numbers_outside_a_range_and_new_names_are_stored(storage):
+    study = kept(storage, study_name="one")
+    study.optimize(two_kinds, n_trials=8)
+    study.add_trial(lt.create_trial({"kind": "b", "x": 7, "n": 9.0, "later": "text"}, 1.0))
+    trial = study.ask()
+    study.tell(trial.number, 2.0, token=trial.token, params={"kind": "a", "x": -3.0})
+    added, told = lt.load_study("one", storage=storage).trials[8:]
+    assert added.params == {"kind": "b", "x": 7.0, "n": 9, "later": "text"} and type(added.params["n"]) is int
+    assert told.params == {"kind": "a", "x": -3.0}
+
+
+def test_choices_that_another_process_has_shown_are_known(storage):
+    study = kept(storage, study_name="one")
+    other = study if isinstance(storage, MemoryStore) else lt.load_study("one", storage=storage)
+    trial = study.ask()
+    trial.suggest_categorical("kind", ["a", "b"])
+    with pytest.raises(SpaceError, match="not among the choices"):
+        other.tell(trial.number, 1.0, token=trial.token, params={"kind": "c"})
+    with pytest.raises(SpaceError, match="not among the choices"):
+        other.add_trial(lt.create_trial({"kind": "c"}, 1.0))
+    assert [t.state for t in other.trials] == [STATE.RUNNING]
+
+
+def test_added_trials_that_wait_are_as_queued_ones(storage):
+    space = lt.Space({**SPACE, "m": lt.Int(1, 9)}, require=["m + x <= 9"])
+    study = kept(storage, study_name="one", space=space)
+    study.add_trial(lt.create_trial({"kind": "a", "n": 3, "m": 2}))
+    study.enqueue_trial({"kind": "a", "n": 3, "m": 2})
+    first, second = study.trials
+    assert first.params == second.params == {"kind": "a", "m": 2}
+    with pytest.raises(SpaceError, match="position 0.*require"):
+        study.add_trial(lt.create_trial({"m": 9, "x": 5.0}))
+    assert len(study.trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ({"reports": [(1, 0.5), (1, 0.6)]}, ObjectiveError, "reports step 1 twice"),
+        ({"reports": {-1: 0.5}}, ObjectiveError, "step -1"),
+        ({"reports": {1.5: 0.5}}, ObjectiveError, "step 1.5"),
+        ({"reports": {True: 0.5}}, ObjectiveError, "step True"),
+        ({"reports": {1: "0.5"}}, ObjectiveError, "'0.5': a report must be a number"),
+        ({"reports": {1: None}}, ObjectiveError, "None: a report must be a number"),
+        ({"reports": [0.5, 0.6]}, ObjectiveError, "pairs of step and value"),
+        ({"state": STATE.WAITING}, ObjectiveError, "is WAITING and has the values"),
+        ({"params": {1: 2}}, SpaceError, "name is 1: it must be a non-empty string"),
+        ({"params": {"\ud800": 2}}, SpaceError, "lone surrogate"),
+    ],
+)
+def test_a_trial_that_cannot_be_is_not_made(more, error, message):
+    with pytest.raises(error, match=message):
+        lt.create_trial(**({"params": {"x": 1}, "value": 1.0} | more))
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        lt.TrialRecord(0, STATE.COMPLETE, {}, (1.0,), reports=((1, 0.5), (1, 0.6))),
+        lt.TrialRecord(0, STATE.COMPLETE, {}, (1.0,), reports=((-1, 0.5),)),
+        lt.TrialRecord(0, STATE.WAITING, {}, (1.0,)),
+    ],
+    ids=["twice", "negative", "waits"],
+)
+def test_a_record_that_cannot_be_is_not_added(trial):
+    study = lt.create_study()
+    with pytest.raises(ObjectiveError):
+        study.add_trial(trial)
+    assert study.trials == []
+
+
 @pytest.mark.parametrize("sampler", ["auto", "tpe", "gp", "random", "qmc"])
 def test_every_sampler_goes_on_from_added_trials_of_an_objective_that_defines_its_space(sampler):
     def objective(trial):
@@ -176,6 +281,22 @@ def test_objectives_have_names(storage):
         kept(storage, study_name="s", objective_names=["a", "b"], directions=["minimize"] * 2, load_if_exists=True)
     with pytest.raises(ObjectiveError, match="are Luthier's own"):
         study.set_user_attr("luthier.objective_names", ["x", "y"])
+
+
+def test_names_alone_go_on_with_a_study_of_several_objectives(storage):
+    kept(storage, study_name="s", directions=["minimize"] * 2, objective_names=["a", "b"])
+    kept(storage, study_name="plain", directions=["minimize"] * 2)
+    again = kept(storage, study_name="s", objective_names=["a", "b"], load_if_exists=True)
+    assert again.objective_names == ("a", "b") and len(again.directions) == 2
+    with pytest.raises(StudyExists, match=r"the objective_names \['a', 'b'\], not \['b', 'a'\]"):
+        kept(storage, study_name="s", objective_names=["b", "a"], load_if_exists=True)
+    with pytest.raises(StudyExists, match="no objective_names, not"):
+        kept(storage, study_name="plain", objective_names=["a", "b"], load_if_exists=True)
+    with pytest.raises(ValueError, match="2 names: the study has 1 objectives"):
+        kept(storage, study_name="new", objective_names=["a", "b"], load_if_exists=True)
+    with pytest.raises(ValueError, match="2 names: the study has 1 objectives"):
+        kept(storage, study_name="s", objective_names=["a", "b"])
+    assert {study.name for study in lt.studies(again.storage)} == {"s", "plain"}
 
 
 @pytest.mark.parametrize(

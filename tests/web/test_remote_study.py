@@ -10,7 +10,15 @@ import httpx
 import pytest
 
 import luthier as lt
-from luthier.errors import LeaseLost, ObjectiveError, SpaceError, StudyExists, StudyNotFound, TrialNotRunning
+from luthier.errors import (
+    LeaseLost,
+    ObjectiveError,
+    SpaceError,
+    StorageError,
+    StudyExists,
+    StudyNotFound,
+    TrialNotRunning,
+)
 from luthier.owners import owner_is_dead
 from luthier.space import Choice, Space
 from luthier.stores import Store
@@ -274,6 +282,7 @@ def test_what_differs_from_the_existing_study_is_refused(reach: Reach, store: St
         ({"sampler": "gp"}, "the sampler 'tpe', not 'gp'"),
         ({"pruner": "none"}, "the pruner 'median', not 'none'"),
         ({"directions": ["maximize"]}, "the directions"),
+        ({"objective_names": ["error"]}, "no objective_names, not"),
     ):
         with pytest.raises(StudyExists, match=message):
             again(**more)
@@ -295,3 +304,76 @@ def test_a_nan_that_is_told_is_a_warning(create: Callable[..., RemoteStudy], cap
     (line,) = (line.getMessage() for line in caplog.records if line.name == "luthier")
     assert line.startswith("trial 0 failed: the objective returned nan")
     study.close()
+
+
+def two_kinds(trial: lt.Trial) -> float:
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    return trial.suggest_float("x", 0, 1) + (kind == "a")
+
+
+def test_a_result_counts_though_another_client_has_narrowed_a_range(
+    create: Callable[..., RemoteStudy], store: Store
+) -> None:
+    study = create(None)
+    trial, other = study.ask({"x": 9.0}), study.ask()
+    assert trial.suggest_float("x", 0, 10) == 9.0
+    other.suggest_float("x", 0, 1)
+    other.suggest_categorical("kind", ["a", "b"])
+    assert study.tell(trial, 1.0).params == {"x": 9.0}
+    for params, message in (({"kind": "c"}, "not among the choices"), ({"x": "text"}, "'text' is not a number")):
+        with pytest.raises(SpaceError, match=message):
+            study.tell(other.number, 1.0, token=other.token, params=params)
+    assert study.trials[1].state is TrialState.RUNNING
+    told = study.tell(other.number, 1.0, token=other.token, params={"kind": "a", "x": 0.5, "of another service": 1})
+    assert told.params == {"kind": "a", "x": 0.5, "of another service": 1}
+    assert lt.load_study("s", storage=store).best_value == 1.0
+    study.close()
+
+
+def test_trials_that_wait_and_values_are_checked_as_in_a_study_here(
+    create: Callable[..., RemoteStudy], reach: Reach
+) -> None:
+    space = Space({"kind": Choice(["a", "b"]), "n": lt.Int(1, 9, when={"kind": "b"})}, require=["n <= 7"])
+    study = create(space)
+    study.add_trial(lt.create_trial({"kind": "a", "n": 3}))
+    assert study.trials[0].params == {"kind": "a"}
+    study.enqueue_trial({"kind": "a", "n": 5}, skip_if_exists=True)
+    assert len(study.trials) == 1
+    with pytest.raises(SpaceError, match="require"):
+        study.add_trial(lt.create_trial({"kind": "b", "n": 8}))
+    assert len(study.trials) == 1
+    create(None, name="free").close()
+    free = RemoteStudy(reach(), "free")
+    free.optimize(two_kinds, 2)
+    with pytest.raises(SpaceError, match="not among the choices"):
+        free.add_trials([lt.create_trial({"kind": "a", "x": 0.5}, 1.0), lt.create_trial({"kind": "c", "x": 0.5}, 1.0)])
+    assert len(free.trials) == 2
+
+
+def test_names_alone_go_on_with_a_study_of_several_objectives(through: Any) -> None:
+    through(None)
+    url, two = "http://127.0.0.1:8000", ["minimize", "minimize"]
+    client.create_study(url, study_name="s", directions=two, objective_names=["a", "b"]).close()  # type: ignore[arg-type]
+    again = client.create_study(url, study_name="s", objective_names=["a", "b"], load_if_exists=True)
+    assert again.objective_names == ("a", "b")
+    again.close()
+    with pytest.raises(StudyExists, match="the objective_names"):
+        client.create_study(url, study_name="s", objective_names=["b", "a"], load_if_exists=True)
+    with pytest.raises(ValueError, match="2 names: the study has 1 objectives"):
+        client.create_study(url, study_name="new", objective_names=["a", "b"], load_if_exists=True)
+
+
+def test_large_trials_are_sent_in_parts_and_too_large_ones_not_at_all(create: Callable[..., RemoteStudy]) -> None:
+    study, sent = create(), []
+    call = study._calls.call
+    study._calls.call = lambda *a, **k: sent.append(a[1]) or call(*a, **k)  # type: ignore[method-assign,func-returns-value]
+    large = [lt.create_trial({"x": 0, "k": 1}, 1.0, user_attrs={"a": "\u00e9" * 33_000}) for _ in range(11)]
+    study.add_trials(large)  # 200 kB each
+    assert sent.count("/v1/add") == 3 and len(study.trials) == 11
+    many = [lt.create_trial({"x": 0, "k": 1}, 1.0)] * 1001
+    study.add_trials(many)
+    assert sent.count("/v1/add") == 5 and len(study.trials) == 1012
+    huge = lt.create_trial({"x": 0, "k": 1}, 1.0, user_attrs={"a": "b" * 1_000_000})
+    with pytest.raises(StorageError, match="position 1001 has 1000... bytes"):
+        study.add_trials([*many, huge])
+    assert len(study.trials) == 1012

@@ -1,15 +1,20 @@
-"""Trials from elsewhere: `create_trial` makes one, `checked_trials` fits them to a study."""
+"""What comes from elsewhere, fitted to a study before it is stored: trials, as `create_trial` makes, and parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from ..engine import Engine
 from ..errors import ObjectiveError, SpaceError
-from ..live import check_json, check_values, finite_numbers
-from ..space import Space
+from ..live import check_json, check_values, checked_report, finite_numbers
+from ..space import Choice, Domain, Float, Int, Ordinal, Space, domain_from_json
 from ..space.labels import label_of
+from ..space.labels import shown as shown_value
+from ..space.space import check_name
 from ..trial import TrialRecord, TrialState
+from ..types import Configuration, Label
 from .arguments import checked_state, checked_values_by_name, shown
 
 
@@ -44,58 +49,190 @@ def create_trial(
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind; both value and values.
-        ObjectiveError: values, constraints or reports that are not numbers, attributes that are not JSON.
+        SpaceError: a name that no parameter can have.
+        ObjectiveError: values, constraints or reports that are not numbers; a step that is not a whole number of at
+            least 0, or is there twice; values of a trial that waits; attributes that are not JSON.
     """
     if value is not None and values is not None:
         raise ValueError("give value (one objective) or values (several), not both")
     given = values if value is None else value
-    state = checked_state(state) or (TrialState.WAITING if given is None else TrialState.COMPLETE)
+    state = checked_state(state)
+    if state is None:  # WAITING counts as false
+        state = TrialState.WAITING if given is None else TrialState.COMPLETE
     numbers = None if given is None else check_values(0, given, 1 if values is None else len(values))
     pairs = reports.items() if isinstance(reports, Mapping) else reports
     attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
     for key, attr in attrs.items():
         check_json(key, attr)
-    return TrialRecord(
+    named = checked_values_by_name("params", params)
+    for name in named:
+        check_name(name)
+    record = TrialRecord(
         0,
         state,
-        checked_values_by_name("params", params),
+        named,
         numbers,
         finite_numbers(constraints, "the constraints"),
-        tuple(sorted((int(step), float(x)) for step, x in pairs)),
+        _checked_reports(0, pairs),
         attrs,
         error=error,
     )
+    _check_not_begun(record)
+    return record
 
 
-def checked_trials(trials: Iterable[TrialRecord], space: Space | None) -> list[TrialRecord]:
+def _checked_reports(trial: int, pairs: Iterable[Any]) -> tuple[tuple[int, float], ...]:
+    """Reports in the order of their steps."""
+    found: dict[int, float] = {}
+    for pair in pairs:
+        try:
+            step, value = pair
+        except (TypeError, ValueError):
+            raise ObjectiveError(
+                f"trial {trial} has the report {shown(pair)}: give values by step, or pairs of step and value"
+            ) from None
+        step, number = checked_report(trial, step, value)
+        if step in found:
+            raise ObjectiveError(f"trial {trial} reports step {step} twice: give one value for each step")
+        found[step] = number
+    return tuple(sorted(found.items()))
+
+
+def _check_not_begun(trial: TrialRecord) -> None:
+    if trial.state is TrialState.WAITING and trial.values is not None:
+        raise ObjectiveError(
+            f"trial {trial.number} is WAITING and has the values {trial.values}: leave them out, or add it as COMPLETE"
+        )
+
+
+def add_to(engine: Engine, trials: Iterable[TrialRecord], client: str) -> list[TrialRecord]:
+    """Return trials from elsewhere as the study of an engine stores them now: all of them, or none.
+
+    Args:
+        engine: of the study.
+        trials: what is added.
+        client: a unique id of this call.
+
+    Raises:
+        TypeError, SpaceError, ObjectiveError: as `checked_trials`, and where values do not fit the objectives.
+    """
+    given = list(trials) if isinstance(trials, Iterable) and not isinstance(trials, TrialRecord) else trials
+    with engine.lock:
+        engine.sync()
+        known = {} if engine.declared is not None else known_domains(engine, None)
+        waits = engine.stored if engine.declared is not None else partial(stored_by_run, known=known)
+        records = checked_trials(given, engine.declared, known, waits)
+        if records:
+            records = engine.store.add(engine.name, records, client)
+            engine.sync()
+        return records
+
+
+def known_domains(engine: Engine, names: Collection[str] | None) -> Mapping[str, Domain]:
+    """Return the domains that an objective has shown, here or in another process.
+
+    Args:
+        engine: of the study.
+        names: those that are asked about; the store is not read where they are known here. None for all.
+    """
+    here = engine.space.parameters
+    if names is not None and all(name in here for name in names):
+        return here
+    there = engine.store.study(engine.name).parameters
+    return {**{name: domain_from_json(data) for name, data in there.items()}, **here}
+
+
+def told_params(engine: Engine, params: Mapping[str, Any]) -> Configuration:
+    """Return the parameters that a trial is told with as they are stored. Raises SpaceError where they cannot be."""
+    if engine.declared is not None:
+        return engine.declared.check_partial(params)
+    return stored_by_run(params, known_domains(engine, params.keys()))
+
+
+def stored_by_run(params: Mapping[str, Any], known: Mapping[str, Domain]) -> Configuration:
+    """Return values as a study stores them whose objective defines the space as it runs.
+
+    Choices cannot change, so a value must be among them; ranges can, so a number may be outside.
+
+    Args:
+        params: values by name.
+        known: the domains that the objective has shown so far.
+
+    Raises:
+        SpaceError: a name that no parameter can have; another value than the choices; something else than a number.
+    """
+    stored: Configuration = {}
+    for name, value in params.items():
+        check_name(name)
+        try:
+            stored[name] = _stored(value, known.get(name))
+        except SpaceError as error:
+            raise SpaceError(f"parameter {shown_value(name)}: {error}") from error
+    return stored
+
+
+def _stored(value: Any, domain: Domain | None) -> Label:
+    if isinstance(domain, Choice | Ordinal):
+        return domain.stored(value)
+    label = label_of(value)
+    if not isinstance(domain, Float | Int):
+        return label
+    if isinstance(label, bool) or not isinstance(label, int | float):
+        raise SpaceError(f"{shown_value(value)} is not a number")
+    if isinstance(domain, Float):
+        return float(label)
+    if isinstance(label, float) and not label.is_integer():
+        raise SpaceError(f"{shown_value(value)} is not a whole number")
+    return int(label)
+
+
+def checked_trials(
+    trials: Iterable[TrialRecord],
+    declared: Space | None,
+    known: Mapping[str, Domain],
+    waits: Callable[[Mapping[str, Any]], Configuration],
+) -> list[TrialRecord]:
     """Trials with their parameters as a study stores them.
 
     Args:
         trials: from elsewhere.
-        space: the declared space; None where the objective defines it.
+        declared: the declared space; None where the objective defines it.
+        known: the domains that it has shown so far, then.
+        waits: returns the values of a trial that waits as they are stored.
 
     Raises:
         TypeError: something else than a record is among them.
         SpaceError: a parameter that the space lacks, a value outside its domain; for a trial that is complete or
             pruned also one that is missing, or a constraint of the space that does not hold.
+        ObjectiveError: a trial that runs; one that waits and has values; reports as in `create_trial`.
     """
     if isinstance(trials, TrialRecord) or not isinstance(trials, Iterable):
         raise TypeError(f"trials={shown(trials)} is not a list of trials: use add_trial for one")
-    return [_checked(i, trial, space) for i, trial in enumerate(trials)]
+    return [_checked(i, trial, declared, known, waits) for i, trial in enumerate(trials)]
 
 
-def _checked(i: int, trial: TrialRecord, space: Space | None) -> TrialRecord:
+def _checked(
+    i: int,
+    trial: TrialRecord,
+    declared: Space | None,
+    known: Mapping[str, Domain],
+    waits: Callable[[Mapping[str, Any]], Configuration],
+) -> TrialRecord:
     if not isinstance(trial, TrialRecord):
         raise TypeError(f"{shown(trial)} is not a trial: make one with create_trial(params, value)")
     if trial.state is TrialState.RUNNING:
         raise ObjectiveError(f"trial {trial.number} is RUNNING elsewhere: add it when it is finished")
+    _check_not_begun(trial)
+    reports = _checked_reports(trial.number, trial.reports)
     try:
-        if space is None:
-            params = {name: label_of(value) for name, value in trial.params.items()}
+        if trial.state is TrialState.WAITING:
+            params = waits(trial.params)
+        elif declared is None:
+            params = stored_by_run(trial.params, known)
         elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-            params = space.check(trial.params)
+            params = declared.check(trial.params)
         else:
-            params = space.check_partial(trial.params)
+            params = declared.check_partial(trial.params)
     except SpaceError as error:
         raise SpaceError(f"the trial at position {i} does not fit the study: {error}") from error
-    return trial.with_(params=params)
+    return trial.with_(params=params, reports=reports)

@@ -39,7 +39,7 @@ from .arguments import (
     checked_values_by_name,
 )
 from .attributes import check_not_ours, names_of, public
-from .records import checked_trials
+from .records import add_to, told_params
 from .view import StudyView
 
 Objective: TypeAlias = Callable[[Trial], Any]
@@ -175,6 +175,7 @@ class Study(StudyView):
 
         Raises:
             ObjectiveError: values that are not a result: None, text, ±inf, too few or too many.
+            SpaceError: params with something else than a number, or than one of the choices, of a parameter.
             TrialNotFound, TrialNotRunning, ConflictingTell, LeaseLost: the trial is unknown, finished
                 already, finished with another result, or another owner's by now.
         """
@@ -190,6 +191,7 @@ class Study(StudyView):
             self._engine.record(number)  # raises if there is none
             live = self._engine.held.trial(number) if token is None else None
         if live is None:
+            params = None if params is None else told_params(self._engine, checked_values_by_name("params", params))
             record = self._engine.tell(number, token, result, params)
         else:
             record = self._engine.tell(number, live.token, result, live.stored_params)
@@ -251,13 +253,11 @@ class Study(StudyView):
 
         Raises:
             TypeError: something else than a trial.
-            SpaceError: parameters that do not fit a declared space.
-            ObjectiveError: a trial that is RUNNING elsewhere; values that are not one finite number per objective.
+            SpaceError: parameters that do not fit a declared space, or the choices that an objective has shown.
+            ObjectiveError: a trial that is RUNNING elsewhere, or waits and has values; values that are not one finite
+                number per objective; reports as in `create_trial`.
         """
-        records = checked_trials(trials, self._declared)
-        if records:
-            self._engine.store.add(self.name, records, os.urandom(16).hex())
-            self._engine.sync()
+        add_to(self._engine, trials, os.urandom(16).hex())
 
     # -- optimize
 

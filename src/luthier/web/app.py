@@ -218,9 +218,9 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         """Finish a trial; durable when this is answered. The same result may be told again."""
         served = studies.get(name)
         served.engine.sync()
-        params = body.params
-        if params is not None:
-            params = served.engine.space.check_partial(params)
+        declared = served.engine.declared
+        if declared is not None and body.params is not None:
+            declared.check_partial(body.params)
         record = served.study.tell(
             number,
             body.values,
@@ -228,7 +228,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
             constraints=body.constraints,
             error=body.error,
             token=body.token,
-            params=params if served.engine.declared is None else None,
+            params=body.params if declared is None else None,
         )
         return answer(trial_json(record))
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from ..errors import StorageError
 from ..space import Domain, domain_to_json
+from ..stores.codec import to_json
 from ..trial import TrialRecord, TrialState
 from ..types import Label
 
 _MAX_ERROR = 100_000  # characters that a service takes
+_MAX_BYTES = 900_000  # of the trials in one call: a service takes a body of 1 MiB
+_MAX_TRIALS = 1000  # in one call
 
 
 class Calls(Protocol):
@@ -104,6 +108,29 @@ def added_json(record: TrialRecord) -> dict[str, Any]:
         "started": record.started,
         "finished": record.finished,
     }
+
+
+def in_parts(trials: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the JSON of trials from elsewhere, divided into what one call can hold.
+
+    Raises:
+        StorageError: a trial is too large for a call.
+    """
+    parts: list[list[dict[str, Any]]] = []
+    room = 0
+    for i, trial in enumerate(trials):
+        size = len(to_json(trial)) + 1  # ASCII, and a comma
+        if size > _MAX_BYTES:
+            raise StorageError(
+                f"the trial at position {i} has {size} bytes, and a service takes up to {_MAX_BYTES}: shorten its "
+                "attributes, its reports or its error"
+            )
+        if size > room or len(parts[-1]) == _MAX_TRIALS:
+            parts.append([])
+            room = _MAX_BYTES
+        parts[-1].append(trial)
+        room -= size
+    return parts
 
 
 def _number(value: float) -> float | str | None:

@@ -16,7 +16,7 @@ from ..executors.choose import choose_executor
 from ..history import History
 from ..live import Session, Trial, check_json, check_values, finite_numbers
 from ..log import warn_of_failure
-from ..space import Space, domain_from_json
+from ..space import Domain, Space, domain_from_json
 from ..space.growing import GrowingSpace
 from ..study.arguments import (
     check_one_limit,
@@ -32,13 +32,12 @@ from ..study.arguments import (
     checked_values_by_name,
 )
 from ..study.attributes import names_of, public
-from ..study.records import checked_trials
+from ..study.records import checked_trials, stored_by_run
 from ..study.view import StudyView
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration, Direction
-from .remote_session import Calls, RemoteSession, added_json, fresh_id, record_of, sendable
+from .remote_session import Calls, RemoteSession, added_json, fresh_id, in_parts, record_of, sendable
 
-_ADDED_AT_ONCE = 100  # trials in one call, which has a limit of size
 Callback: TypeAlias = Callable[["RemoteStudy", TrialRecord], None]
 
 
@@ -163,10 +162,13 @@ class RemoteStudy(StudyView):
         return best[0]
 
     def _shown_space(self, trials: Iterable[TrialRecord]) -> Space:
-        known = self._call("GET", "/v1/study")["parameters"]
-        growing = GrowingSpace({name: domain_from_json(data) for name, data in known.items()})
+        growing = GrowingSpace(self._known_domains())
         growing.learn([t.params for t in trials if t.state is TrialState.COMPLETE])
         return growing.space
+
+    def _known_domains(self) -> dict[str, Domain]:
+        known = self._call("GET", "/v1/study")["parameters"]
+        return {name: domain_from_json(data) for name, data in known.items()}
 
     # -- ask and tell
 
@@ -285,7 +287,7 @@ class RemoteStudy(StudyView):
         """
         params = checked_values_by_name("params", params)
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
-        stored = params if self._declared is None else self._declared.check_partial(params)
+        stored = params if self._declared is None else self._stored(params)
         space = self.space
         if skip_if_exists and any(space.agrees(t.params, stored) for t in self.trials):
             return
@@ -296,13 +298,27 @@ class RemoteStudy(StudyView):
         self.add_trials([trial])
 
     def add_trials(self, trials: Iterable[TrialRecord]) -> None:
-        """Add finished and waiting trials from elsewhere, as `Study.add_trials`, a hundred in one call.
+        """Add finished and waiting trials from elsewhere, as `Study.add_trials`, as many in one call as it can hold.
 
         All are checked before the first is sent. Those of a call are added together, or none of them.
+
+        Raises:
+            TypeError, SpaceError, ObjectiveError: as `Study.add_trials`.
+            StorageError: a trial is too large to be sent.
         """
-        added = [added_json(trial) for trial in checked_trials(trials, self._declared)]
-        for i in range(0, len(added), _ADDED_AT_ONCE):
-            self._call("POST", "/v1/add", {"client": fresh_id(), "trials": added[i : i + _ADDED_AT_ONCE]})
+        declared = self._declared
+        if declared is None:
+            known = self._known_domains()
+            records = checked_trials(trials, None, known, partial(stored_by_run, known=known))
+        else:
+            records = checked_trials(trials, declared, {}, self._stored)
+        for part in in_parts(map(added_json, records)):
+            self._call("POST", "/v1/add", {"client": fresh_id(), "trials": part})
+
+    def _stored(self, params: Mapping[str, Any]) -> Configuration:
+        """Values for some parameters of a declared space as the service stores them."""
+        assert self._declared is not None
+        return self._declared.without_inactive(self._declared.check_partial(params))
 
     # -- optimize
 

@@ -23,7 +23,7 @@ from ..study import Study
 from ..study.arguments import checked_objective_names
 from ..study.attributes import OBJECTIVE_NAMES
 from ..study.create import check_same, create_in
-from ..study.records import checked_trials
+from ..study.records import add_to
 from ..trial import TrialRecord, TrialState
 from .models import SETTINGS, AddBody, CreateBody
 
@@ -73,7 +73,7 @@ class Served:
                 x.params,
                 None if x.values is None else tuple(x.values),
                 tuple(x.constraints),
-                tuple(sorted((step, math.nan if value is None else float(value)) for step, value in x.reports)),
+                tuple((step, math.nan if value is None else float(value)) for step, value in x.reports),
                 x.attrs,
                 error=x.error,
                 created=x.created,
@@ -82,9 +82,7 @@ class Served:
             )
             for i, x in enumerate(body.trials)
         ]
-        records = self.engine.store.add(self.record.name, checked_trials(given, self.engine.declared), body.client)
-        self.engine.sync()
-        return records
+        return add_to(self.engine, given, body.client)
 
     def should_prune(self, number: int, token: str) -> bool:
         """Return whether the pruner would stop the trial now; renews its lease."""
