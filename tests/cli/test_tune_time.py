@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from luthier.cli.folder import RunFolder
 from luthier.cli.keep import KeepingTask, searched, trained_again
 from luthier.cli.settings import ImageSettings
 from luthier.cli.verdict import _meaning
-from luthier.cli.walk import TimeIsUp, UntilDeadline
+from luthier.cli.walk import TimeIsUp, UntilDeadline, Walk
 from luthier.confirm import check
 from luthier.errors import LuthierError
 from luthier.history import History
@@ -152,6 +153,24 @@ def test_a_deadline_stops_what_runs():
     scheduler.gives_up = True
     with pytest.raises(TimeIsUp):
         scheduler.decide(history, 0)
+
+
+def test_the_time_used_is_kept_while_nothing_ends(tmp_path):
+    now = [0.0]
+    folder = RunFolder.create(tmp_path / "run", {}, fresh=False)
+    walk = Walk(None, folder, SETTINGS, None, None, UntilDeadline(None), Clock(60.0, now=lambda: now[0]), 1)
+    kept = []
+    for second in (0.0, 9.0, 10.0, 19.0, 25.0):
+        now[0] = second
+        walk.note_cost_rarely()
+        kept.append(folder.load("cost")["seconds"])
+    assert kept == [0.0, 0.0, 10.0, 10.0, 25.0]
+    now[0] = 26.0
+    walk.note_cost()
+    assert folder.load("cost")["seconds"] == 26.0
+    with ThreadPoolExecutor(4) as threads:  # the bar's thread and the run's
+        for _ in threads.map(lambda _: walk.note_cost(), range(100)):
+            assert folder.load("cost")["seconds"] == 26.0
 
 
 def test_a_worker_loads_the_data_once_for_all_its_re_runs():

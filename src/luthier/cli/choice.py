@@ -209,6 +209,7 @@ def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[R
         ]
 
     def look() -> Shown:
+        walk.note_cost_rarely()
         left = plan.remaining(runs)
         seconds = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
         done = sum(run.number in costs and run.seed in plan.seeds for run in runs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -70,6 +72,22 @@ class Walk:
     jobs: int
     executor: Executor | None = field(default=None)
 
-    def note_cost(self) -> None:
-        """Keep the time used so far, for when the run goes on."""
-        self.folder.save("cost", {"seconds": self.clock.spent})
+    _noting: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _noted: float = field(default=-math.inf, repr=False)
+
+    def note_cost(self, every: float = 0.0) -> None:
+        """Keep the time used so far, for when the run goes on; any thread may.
+
+        Args:
+            every: do nothing where less than this many seconds passed since the last time.
+        """
+        with self._noting:
+            spent = self.clock.spent
+            if spent - self._noted < every:
+                return
+            self.folder.save("cost", {"seconds": spent})
+            self._noted = spent
+
+    def note_cost_rarely(self) -> None:
+        """Keep the time used while nothing ends, so that a kill loses little of it: for the bar, once a second."""
+        self.note_cost(every=10.0)

@@ -135,8 +135,13 @@ def _baseline(walk: Walk) -> TrialRecord:
     if not study.trials[0].state.is_finished:
         walk.scheduler.deadline = None if math.isinf(clock.left) else time.monotonic() + clock.for_training
         walk.scheduler.gives_up = True
+
+        def seen() -> Shown:
+            walk.note_cost_rarely()
+            return search_shown(study.trials, time.time(), 1, walk.settings.epochs, 1, what)
+
         try:
-            with live_bar(lambda: search_shown(study.trials, time.time(), 1, walk.settings.epochs, 1, what)):
+            with live_bar(seen):
                 study.optimize(walk.task.objective, total_trials=1)
         except TimeIsUp:
             raise LuthierError(
@@ -211,6 +216,7 @@ def _search(walk: Walk) -> None:
         walk.note_cost()
 
     def look() -> Shown:
+        walk.note_cost_rarely()
         shown = search_shown(study.trials, time.time(), settings.trials, settings.epochs, walk.jobs)
         until = walk.scheduler.deadline
         return shown if until is None else within_time(shown, until - time.monotonic())
