@@ -9,7 +9,6 @@ import numpy as np
 from .errors import SearchSpaceExhausted, SpaceError
 from .history import History
 from .samplers import Sampler, SuggestsOne
-from .samplers.initial import is_tried
 from .space import Domain, Space
 from .streams import Streams
 from .trial import TrialRecord
@@ -91,6 +90,8 @@ class Suggestions:
 
     def is_taken(self, history: History, number: int, params: Configuration) -> bool:
         """Return whether another trial that runs has the same parameters."""
+        from .samplers.initial import is_tried  # which brings the sequences
+
         others = history.is_running.copy()
         others[number:][:1] = False
         row = history.space.encode([history.space.known(params)])[0]

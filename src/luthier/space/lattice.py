@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any
 
@@ -132,6 +131,8 @@ def decimal_lattice(low: float, high: float, step: float) -> Lattice:
 
     Whether high is one of them is decided within the rounding of the three numbers: 1 is 11 · (1 / 11).
     """
+    from decimal import Decimal  # a millisecond that spaces without steps do not need
+
     parts = [Decimal(repr(x)).as_tuple() for x in (low, high, step)]
     places = max(0, *(-int(part.exponent) for part in parts))
     first, top, width = (
