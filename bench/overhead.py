@@ -64,7 +64,7 @@ def mixed(trial: Any) -> Suggested:
 
 
 def conditional(trial: Any) -> Suggested:
-    """Seven to ten of twelve parameters: the optimiser and the number of layers decide which."""
+    """Six to eleven of twelve parameters: the optimiser and the number of layers decide which."""
     x: Suggested = {
         "optimizer": trial.suggest_categorical("optimizer", ["sgd", "adam", "rmsprop"]),
         "rate": trial.suggest_float("rate", 1e-5, 1.0, log=True),

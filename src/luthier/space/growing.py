@@ -122,9 +122,8 @@ class GrowingSpace:
 
     def _looks_surprising(self, params: Mapping[str, Label]) -> bool:
         known = {name: label for name, label in params.items() if name in self.space}
-        active = self.space.active(self.space.encode([self.space.known(known)]))[
-            0
-        ]  # a value may be none of the domain's
+        row = self.space.encode([self.space.known(known)])  # a value may not be one of the domain's
+        active = self.space.active(row)[0]
         predicted = {name for name, there in zip(self.space.names, active, strict=True) if there}
         return not (predicted ^ known.keys()) - self._unseen <= self._unexplained
 
