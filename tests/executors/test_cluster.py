@@ -155,6 +155,22 @@ def test_an_objective_that_a_cluster_starts_twice_counts_once():
     assert states(study) == [COMPLETE] * 3 and [t.retries for t in study.trials] == [0, 0, 0]
 
 
+def test_what_has_left_its_worker_is_not_cancelled():
+    class Slow(Fake):
+        def submit(self, *args):
+            self.runs = not self.ended  # the second one waits for a node
+            return super().submit(*args)
+
+        def wait(self, handles, seconds):
+            raise OSError("the cluster is gone")
+
+    study, cluster = make(), Slow()
+    with pytest.raises(OSError, match="the cluster is gone"):
+        study.optimize(lambda trial: 1.0, n_trials=4, executor=On(cluster))
+    assert states(study) == [COMPLETE, WAITING]
+    assert len(cluster.cancelled) == 1 and cluster.cancelled[0] not in cluster.ended
+
+
 @pytest.mark.parametrize("where", ["submit", "outcome", "capacity", "wait"])
 def test_whatever_a_cluster_raises_no_trial_is_left_running(where):
     class Broken(Fake):

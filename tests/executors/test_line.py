@@ -81,6 +81,41 @@ def test_a_worker_asks_and_tells(board):
     caller.close()
 
 
+def test_an_attempt_that_left_cannot_be_held(board):
+    caller = Line(board.address, board.key)
+    assert caller.claim("a")
+    caller.leave("a")
+    assert not board.hold("a") and board.hold("b")
+    caller.close()
+
+
+@pytest.mark.parametrize("step", ["claim", "leave"])
+def test_an_attempt_that_is_held_neither_starts_nor_ends_before_the_run_does(step):
+    answers = []
+    with Switchboard(Session()) as board:
+        caller, other = Line(board.address, board.key), Line(board.address, board.key)
+        assert other.claim("b")  # another attempt goes on
+        if step == "leave":
+            assert caller.claim("a")
+        assert board.hold("a") and board.hold("a")
+
+        def call():
+            with suppress(LuthierError):  # the line may be cut before the answer
+                answers.append(getattr(caller, step)("a"))
+
+        worker = threading.Thread(target=call)
+        worker.start()
+        other.leave("b")
+        worker.join(timeout=0.2)
+        assert worker.is_alive() and answers == []
+        if step == "leave":
+            assert not other.claim("a")  # a second start by the cluster is turned away all the same
+        other.close()
+    worker.join()
+    assert answers in ([], [None], [False])
+    caller.close()
+
+
 def test_what_a_study_raises_arrives_and_the_line_stays(board):
     caller = Line(board.address, board.key)
     with pytest.raises(lt.errors.LeaseLost, match="gone"):

@@ -189,7 +189,8 @@ class _Loop(threading.Thread):
         latest = time.monotonic() - self._trial_timeout
         for handle, trial in self._running.items():
             started = self._switchboard.claimed_at(trial.token)
-            if started is not None and started < latest and handle not in self._stuck:
+            late = started is not None and started < latest and handle not in self._stuck
+            if late and self._switchboard.hold(trial.token):
                 self._stuck.add(handle)
                 self._cluster.kill(handle)
 
@@ -215,7 +216,7 @@ class _Loop(threading.Thread):
         if not self._running:
             return
         try:
-            self._cluster.cancel(self._running)
+            self._cluster.cancel([h for h, trial in self._running.items() if self._switchboard.hold(trial.token)])
         finally:
             for trial in self._running.values():
                 self._end(trial)
@@ -262,13 +263,17 @@ def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | Le
         trial = Trial.from_ticket(ticket, line)
         if not line.claim(trial.token):
             return None
-        with _loading:
-            if _loaded is None or _loaded[0] != key:
-                _loaded = (key, unpacked_objective(line.objective()))
-            objective = _loaded[1]
-        outcome = evaluate_away(objective, trial)
-        with suppress(LuthierError):  # then it goes the other way
-            line.hand_in(trial.token, outcome)  # a cluster keeps a result on its worker, and loses it with that
-        return outcome
+        try:
+            with _loading:
+                if _loaded is None or _loaded[0] != key:
+                    _loaded = (key, unpacked_objective(line.objective()))
+                objective = _loaded[1]
+            outcome = evaluate_away(objective, trial)
+            with suppress(LuthierError):  # then it goes the other way
+                line.hand_in(trial.token, outcome)  # a cluster keeps a result on its worker, and loses it with that
+            return outcome
+        finally:
+            with suppress(LuthierError):  # the run has ended
+                line.leave(trial.token)
     finally:
         line.close()

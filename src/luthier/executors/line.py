@@ -47,6 +47,8 @@ class Switchboard:
         self._connections: dict[Connection, threading.Thread] = {}
         self._claimed: dict[str, float] = {}
         self._handed_in: dict[str, Outcome | Left] = {}
+        self._left: set[str] = set()
+        self._held: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, name="luthier-switchboard", daemon=True)
@@ -129,6 +131,25 @@ class Switchboard:
         """Return what came of an attempt, once; None if nothing did."""
         return self._handed_in.pop(attempt, None)
 
+    def hold(self, attempt: str) -> bool:
+        """Keep an attempt from starting or ending by itself from now on; False if it has ended.
+
+        Only one that is held may be killed: `ray.cancel` ends the process that calls it where a task completes at the
+        same moment (a failed check in `TaskManager::CompletePendingTask`; Ray 2.60).
+        """
+        with self._lock:
+            if attempt in self._left:
+                return False
+            self._held.add(attempt)
+            return True
+
+    def _leave(self, attempt: str) -> None:
+        with self._lock:
+            if attempt not in self._held:
+                self._left.add(attempt)
+                return
+        self._closed.wait()
+
     def _answer(self, method: str, args: tuple[Any, ...]) -> Any:
         if method == "objective":
             return self._objective
@@ -136,6 +157,8 @@ class Switchboard:
             return self._claim(*args)
         if method == "hand_in":
             return self._handed_in.update([args])
+        if method == "leave":
+            return self._leave(*args)
         if method not in _METHODS:
             raise AttributeError(f"a worker asked for {method!r}")
         return getattr(self._session, method)(*args)
@@ -143,9 +166,13 @@ class Switchboard:
     def _claim(self, attempt: str) -> bool:
         """True for the first who asks: a cluster that starts an attempt again by itself gets False."""
         with self._lock:
-            first = attempt not in self._claimed
-            self._claimed.setdefault(attempt, time.monotonic())
-            return first
+            if attempt in self._claimed:
+                return False
+            if attempt not in self._held:
+                self._claimed[attempt] = time.monotonic()
+                return True
+        self._closed.wait()
+        return False
 
 
 def _hang_up(connection: Connection) -> None:
@@ -198,6 +225,10 @@ class Line:
     def hand_in(self, attempt: str, outcome: Outcome | Left) -> None:
         """Say what came of an attempt."""
         self._call("hand_in", attempt, outcome)
+
+    def leave(self, attempt: str) -> None:
+        """Say that the attempt ends on this worker; return once it may."""
+        self._call("leave", attempt)
 
     def suggest_new(self, number: int, token: str, name: str, domain: Domain) -> Label:
         """As `Session`."""

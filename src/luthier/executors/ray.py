@@ -164,4 +164,5 @@ class _Ray:
 
         for handle in handles:
             ray.cancel(handle, force=True)
-        ray.wait(list(handles), num_returns=len(handles), timeout=_CANCEL_SECONDS, fetch_local=False)
+        if handles:
+            ray.wait(list(handles), num_returns=len(handles), timeout=_CANCEL_SECONDS, fetch_local=False)

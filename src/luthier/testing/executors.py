@@ -355,7 +355,7 @@ class AwayContract(ExecutorContract):
         """With the reason that a worker found, and no trial left running."""
         study = new_study()
         with pytest.raises(LuthierError, match="cannot load the objective: ImportError: no such thing here"):
-            run(study, self.make(), _Unloadable(), n_trials=2)
+            run(study, self.make(), Unloadable(), n_trials=2)
         assert set(states(study)) <= {WAITING}
 
 
@@ -369,11 +369,14 @@ def wait_until_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-class _Unloadable:
+class Unloadable:
+    """An objective that no worker can load."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _explode, ()
 
     def __call__(self, _: Trial) -> float:
+        """Return what never arrives."""
         return 1.0
 
 
