@@ -26,7 +26,7 @@ from optuna._hypervolume import compute_hypervolume
 
 from luthier import Choice, Float, Int, Space
 from luthier.history import History
-from luthier.pareto import non_dominated
+from luthier.multiobjective.dominance import non_dominated
 from luthier.samplers import GPSampler, RandomSampler
 from luthier.trial import TrialRecord, TrialState
 from race.plain import parse

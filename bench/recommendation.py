@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 import luthier as lt
+from luthier.analysis import expected_order
 from luthier.confirm import best_trials, plan_reruns
 from luthier.history import History
-from luthier.samplers import expected_order
 from luthier.trial import TrialRecord
 from luthier.types import Configuration
 from race.problems import Problem, data_folder, load, select

@@ -244,7 +244,7 @@ def test_a_bar_that_raises_leaves_no_trial_running(tmp_path, monkeypatch, at, n_
         if len(calls) == at:
             raise RuntimeError("no bar")
 
-    monkeypatch.setattr("luthier.progress.Progress.show", show)
+    monkeypatch.setattr("luthier.engine.progress.Progress.show", show)
     study = make(storage=tmp_path / "s.db")
     with pytest.raises(RuntimeError, match="no bar"):
         study.optimize(square, n_trials=4, n_jobs=n_jobs, show_progress_bar=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import luthier as lt
-from luthier.engine import LEASE_SECONDS
+from luthier.engine.engine import LEASE_SECONDS
 from luthier.samplers import RandomSampler
 from luthier.space import domain_to_json
 from luthier.stores import StudyRecord, open_store

@@ -23,7 +23,7 @@ PACKAGES = [
     "luthier.train",
     "luthier.tasks",
     "luthier.tasks.image",
-    "luthier.web",
+    "luthier.remote",
     "luthier.integrations",
     "luthier.integrations.optuna",
     "luthier.testing",
@@ -34,11 +34,10 @@ MODULES = {
     "luthier.executors.processes": ["ProcessExecutor"],
     "luthier.executors.ray": ["RayExecutor"],
     "luthier.executors.dask": ["DaskExecutor"],
-    "luthier.web.client": ["create_study"],
-    "luthier.web.app": ["create_app"],
+    "luthier.service.app": ["create_app"],
     "luthier.testing.samplers": ["SamplerContract"],
     "luthier.testing.schedulers": ["SchedulerContract"],
-    "luthier.testing.store_machine": ["store_machine"],
+    "luthier.testing.stores.machine": ["store_machine"],
     "luthier.testing.executors": ["ExecutorContract", "AwayContract"],
 }
 

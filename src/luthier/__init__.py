@@ -13,8 +13,8 @@ from typing import Any as _Any
 from ._version import __version__ as __version__
 from .errors import LuthierError as LuthierError
 from .errors import TrialPruned as TrialPruned
-from .live import Trial as Trial
 from .log import set_verbosity as set_verbosity
+from .remote import connect as connect
 from .space import Choice as Choice
 from .space import Float as Float
 from .space import Int as Int
@@ -28,9 +28,9 @@ from .study import create_trial as create_trial
 from .study import delete_study as delete_study
 from .study import load_study as load_study
 from .study import studies as studies
+from .trial import Trial as Trial
 from .trial import TrialRecord as TrialRecord
 from .trial import TrialState as TrialState
-from .web.client import connect as connect
 
 _PACKAGES: dict[str, tuple[str, ...]] = {  # what is imported on first use, and the libraries that it cannot do without
     "analysis": (),

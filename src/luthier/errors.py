@@ -102,6 +102,23 @@ class MissingDependency(LuthierError, ImportError):
     """A library that an extra of Luthier brings is not installed."""
 
 
+class AnalysisError(LuthierError, ValueError):
+    """Says that the trials do not suffice for an explanation: too few, or all of the same value.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import AnalysisError, importance
+    >>> try:
+    ...     importance(lt.create_study(space={"x": lt.Float(0, 1)}).history)
+    ... except AnalysisError as error:
+    ...     print(error)
+    the study has 0 complete trials, an explanation needs at least 5
+    """
+
+
+class UsageError(LuthierError):
+    """The command cannot be run as it was written."""
+
+
 def missing(need: str, extra: str) -> MissingDependency:
     """Return the error for a library that is not installed, with the command that installs it as Luthier was installed.
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.analysis import AnalysisError, changed, effect, fit_forest, importance, interaction
-from luthier.analysis.forest import Forest
 from luthier.errors import MissingDependency
 from luthier.history import History
 from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.surrogates.forest import Forest
 from luthier.trial import TrialRecord, TrialState
 
 SPACE = Space(

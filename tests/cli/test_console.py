@@ -12,7 +12,7 @@ from rich.console import Console
 
 from luthier.cli.bar import Shown, bar_lines, live_bar, search_shown, within_time
 from luthier.cli.console import Speaker, print_error, wrapped
-from luthier.progress import clock_text
+from luthier.engine.progress import clock_text
 from luthier.trial import TrialRecord, TrialState
 
 RUNNING, COMPLETE, PRUNED, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from luthier.cli import main, workflow
+from luthier.cli import main
 from luthier.tasks.image import CnnSettings, ImageData, build_cnn, prepare, save_model
+from luthier.workflow import steps as workflow
 
 RNG = np.random.default_rng(0)
 PARAMS = {"blocks": 1, "width": 8, "hidden": 0}

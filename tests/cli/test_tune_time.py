@@ -8,14 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from luthier.cli import workflow
-from luthier.cli.budget import Clock
-from luthier.cli.choice import _loaded, _run_again
-from luthier.cli.folder import RunFolder
-from luthier.cli.keep import KeepingTask, searched, trained_again
-from luthier.cli.settings import ImageSettings
-from luthier.cli.verdict import _meaning
-from luthier.cli.walk import TimeIsUp, UntilDeadline, Walk
 from luthier.confirm import check
 from luthier.errors import LuthierError
 from luthier.history import History
@@ -24,6 +16,14 @@ from luthier.space import Float, Space
 from luthier.study import load_study
 from luthier.tasks.image import load_model
 from luthier.trial import TrialRecord, TrialState
+from luthier.workflow import steps as workflow
+from luthier.workflow.budget import Clock
+from luthier.workflow.choice import _loaded, _run_again
+from luthier.workflow.folder import RunFolder
+from luthier.workflow.keep import KeepingTask, searched, trained_again
+from luthier.workflow.settings import ImageSettings
+from luthier.workflow.verdict import _meaning
+from luthier.workflow.walk import TimeIsUp, UntilDeadline, Walk
 
 SETTINGS = ImageSettings("digits", trials=3, epochs=2, top=2, seeds=2, limit=200, timeout=1e6)
 

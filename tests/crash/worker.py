@@ -16,8 +16,8 @@ from ledger import Ledger, value_of
 from targets import TARGETS
 
 import luthier as lt
+from luthier.engine.owner import owner_id
 from luthier.errors import ConflictingTell, LeaseLost, StorageError
-from luthier.owners import owner_id
 from luthier.samplers import RandomSampler
 from luthier.stores import Proposal, Result, Store, open_store
 from luthier.trial import TrialState

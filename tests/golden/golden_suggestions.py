@@ -1,6 +1,6 @@
 """The suggestions of every sampler on every kind of space and store, as text: what must not change by accident.
 
-    python tests/golden/golden_suggestions.py         # writes tests/golden/suggestions.json anew, after a change on purpose
+    python tests/golden/golden_suggestions.py    # after a change on purpose: writes suggestions.json anew
 
 Numbers keep six significant digits, so that another processor's last digits make no difference. The samplers of a
 Gaussian process amplify those, so their first twelve trials alone are kept.

@@ -10,9 +10,9 @@ import pytest
 
 import luthier as lt
 from luthier import samplers, schedulers
-from luthier.cli import budget
 from luthier.samplers.catalogue import DEFAULT, SAMPLERS, make_sampler
 from luthier.schedulers.catalogue import NAMES, NO_PRUNER, PRUNERS, make_pruner
+from luthier.workflow import budget
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = {"src/luthier/samplers/catalogue.py", "src/luthier/schedulers/catalogue.py"}
@@ -76,7 +76,7 @@ def test_no_other_module_lists_the_names():
     files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("bench/race/*.py"), ROOT / "bench/race/adapters/luthier.py"]
     assert {str(p.relative_to(ROOT)) for p in files} >= CATALOGUES
     found = {str(p.relative_to(ROOT)): listed(ast.parse(p.read_text(encoding="utf-8"))) for p in files}
-    knows_what_each_saves = "src/luthier/cli/budget.py"  # of the same names, see the next test
+    knows_what_each_saves = "src/luthier/workflow/budget.py"  # of the same names, see the next test
     assert {name for name, lines in found.items() if lines} == CATALOGUES | {knows_what_each_saves}
 
 

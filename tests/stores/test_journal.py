@@ -9,8 +9,8 @@ from hypothesis import settings
 
 from luthier.stores import Store
 from luthier.stores.journal import JournalStore
-from luthier.testing.store_machine import store_machine
 from luthier.testing.stores import SharedStoreContract
+from luthier.testing.stores.machine import store_machine
 
 
 class TestJournalStore(SharedStoreContract):

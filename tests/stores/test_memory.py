@@ -4,8 +4,8 @@ import pytest
 from hypothesis import settings
 
 from luthier.stores import MemoryStore, Store
-from luthier.testing.store_machine import store_machine
 from luthier.testing.stores import StoreContract, in_threads, new_study
+from luthier.testing.stores.machine import store_machine
 
 
 class TestMemoryStore(StoreContract):

@@ -16,8 +16,8 @@ from luthier.errors import StorageBusy
 from luthier.stores import Store
 from luthier.stores.sql import SqlStore
 from luthier.stores.sql.urls import parse
-from luthier.testing.store_machine import store_machine
 from luthier.testing.stores import SharedStoreContract, new_study
+from luthier.testing.stores.machine import store_machine
 
 on_postgres = pytest.mark.parametrize("server", ["postgres_server"], indirect=True)
 on_mariadb = pytest.mark.parametrize("server", ["mariadb_server"], indirect=True)

@@ -17,8 +17,8 @@ from luthier.errors import StorageBusy, StorageError
 from luthier.stores import Result, Store
 from luthier.stores.sql import SqlStore, database
 from luthier.stores.sql.tables import RECORD
-from luthier.testing.store_machine import store_machine
 from luthier.testing.stores import DONE, HOUR, SharedStoreContract, in_threads, new_study, trials
+from luthier.testing.stores.machine import store_machine
 from luthier.trial import TrialRecord, TrialState
 
 

@@ -11,16 +11,16 @@ from fractions import Fraction
 import httpx
 import numpy as np
 import pytest
+from luthier.remote.connection import Connection
 
 import luthier as lt
 from luthier.errors import ObjectiveError, SpaceError, StorageError, StudyExists
 from luthier.executors import InlineExecutor
+from luthier.remote.study import RemoteStudy
 from luthier.samplers import AutoSampler, GPSampler, RandomSampler, TPESampler
 from luthier.schedulers import MedianPruner, SuccessiveHalvingPruner
+from luthier.service.app import create_app
 from luthier.stores import MemoryStore
-from luthier.web.app import create_app
-from luthier.web.connection import Connection
-from luthier.web.remote_study import RemoteStudy
 
 
 def objective(trial):

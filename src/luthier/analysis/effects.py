@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..errors import AnalysisError
 from ..history import History
+from ..surrogates.forest import Forest, as_forest
 from ..types import Label
-from .errors import AnalysisError
-from .forest import Forest, as_forest
 
 
 @dataclass(frozen=True, slots=True)

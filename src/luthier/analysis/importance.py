@@ -7,10 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from ..errors import AnalysisError
 from ..history import History
+from ..surrogates.forest import Forest, as_forest
 from ..types import Floats, Mask
-from .errors import AnalysisError
-from .forest import Forest, as_forest
 
 _PAIRS_AMONG = 8  # pairs are sought among this many of the most important parameters
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from .._version import __version__
-from ..errors import LuthierError
+from ..errors import LuthierError, UsageError
 from .console import error_console, print_error
 from .predict import predict
 from .repair import repair
@@ -15,7 +15,6 @@ from .serve import serve
 from .show import best, report, trials
 from .storage import storage_app
 from .tune import tune_app
-from .usage import WrongUsage
 
 app = typer.Typer(
     name="luthier",
@@ -56,7 +55,7 @@ def main() -> None:
         app(standalone_mode=True)
     except LuthierError as error:
         print_error(str(error))
-        sys.exit(2 if isinstance(error, WrongUsage) else 1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         error_console().print("\n[bold]Interrupted.[/]", highlight=False)
         sys.exit(130)

@@ -13,9 +13,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.live import Live
 from rich.text import Text
 
-from ..progress import clock_text
+from ..engine.progress import clock_text
 from ..trial import TrialRecord, TrialState
-from .budget import remaining
+from ..workflow.budget import remaining
 from .console import error_console
 
 _BAR = 24  # cells

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from ..errors import LuthierError
+from ..workflow.folder import RunFolder
 from .console import output_console, plain_table, print_error, print_json
-from .folder import RunFolder
 
 _SHOWN = 20  # rows on a terminal
 

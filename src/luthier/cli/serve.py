@@ -31,8 +31,8 @@ def serve(
     try:
         import uvicorn
 
-        from ..web.app import create_app
-        from ..web.security import LOOPBACK
+        from ..service.app import create_app
+        from ..service.security import LOOPBACK
     except ImportError as error:
         raise missing("luthier serve needs FastAPI and uvicorn", "serve") from error
     from ..stores import open_store

@@ -8,12 +8,11 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from ..errors import LuthierError, StudyNotFound
+from ..errors import LuthierError, StudyNotFound, UsageError
 from ..study import Study, load_study
 from ..trial import TrialRecord, TrialState
+from ..workflow.folder import RunFolder
 from .console import output_console, plain_table, print_json, short
-from .folder import RunFolder
-from .usage import WrongUsage
 
 _RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
 _STUDY = typer.Option(None, "--study", help="The study's name, if the storage has several.")
@@ -32,13 +31,13 @@ def trials(
     records = study.trials
     if state is not None:
         if state.upper() not in TrialState.__members__:
-            raise WrongUsage(f"--state {state}: choose one of {', '.join(s.name.lower() for s in TrialState)}")
+            raise UsageError(f"--state {state}: choose one of {', '.join(s.name.lower() for s in TrialState)}")
         records = [t for t in records if t.state is TrialState[state.upper()]]
     if sort == "value":
         sign = 1.0 if study.directions[0] == "minimize" else -1.0
         records.sort(key=lambda t: (t.state is not TrialState.COMPLETE, sign * t.values[0] if t.values else 0.0))
     elif sort != "number":
-        raise WrongUsage(f"--sort {sort}: choose number or value")
+        raise UsageError(f"--sort {sort}: choose number or value")
     if json:
         print_json([trial_json(t) for t in records])
         return
@@ -115,7 +114,7 @@ def report(
 ) -> None:
     """Write the report: one HTML file that opens offline."""
     from ..report import write_report
-    from .reporting import write_run_report
+    from ..workflow.report import write_run_report
 
     study, folder = open_run(run, study_name)
     place = run.removeprefix("sqlite:///").removeprefix("journal:///")

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
-from ..owners import owner_is_dead
+from ..engine.owner import owner_is_dead
 from ..stores import Store, open_store
 from ..stores.transfer import Whole, add_studies, copy_studies, export_studies, faults, read_export, read_studies
 from ..trial import TrialState

@@ -10,14 +10,14 @@ from typing import Literal
 
 import typer
 
+from ..errors import UsageError
 from ..executors import Executor
 from ..log import set_verbosity
 from ..samplers.catalogue import SAMPLERS
-from .budget import seconds_of
+from ..workflow.budget import seconds_of
+from ..workflow.folder import RunFolder
+from ..workflow.settings import PRUNERS, ImageSettings
 from .console import Speaker, error_console, print_json, summary_console
-from .folder import RunFolder
-from .settings import PRUNERS, ImageSettings
-from .usage import WrongUsage
 
 tune_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Tune a network on your data, in nine steps."
@@ -148,15 +148,15 @@ def image(
 
     - `luthier tune image --out runs/photos --resume --trials 100`
     """
-    from .verdict import summarize
-    from .workflow import tune_image
+    from ..workflow.steps import tune_image
+    from ..workflow.verdict import summarize
 
     if resume and fresh:
-        raise WrongUsage("--resume continues a run, --fresh deletes it: give one of them")
+        raise UsageError("--resume continues a run, --fresh deletes it: give one of them")
     if jobs == 0 or jobs < -1:
-        raise WrongUsage(f"--jobs {jobs}: give the number of trainings at a time, or -1 for one per core")
+        raise UsageError(f"--jobs {jobs}: give the number of trainings at a time, or -1 for one per core")
     if address is not None and on is None:
-        raise WrongUsage(f"--address {address}: name the cluster's kind too, with --on ray or --on dask")
+        raise UsageError(f"--address {address}: name the cluster's kind too, with --on ray or --on dask")
     executor = None if on is None else _cluster(on, address, jobs)  # first: its library may be missing
     options = {
         "data": data,
@@ -176,7 +176,7 @@ def image(
     }
     if out is None:
         if data is None:
-            raise WrongUsage("name the data to learn from: --data digits, --data fashion-mnist, or a path")
+            raise UsageError("name the data to learn from: --data digits, --data fashion-mnist, or a path")
         out = Path("runs") / (Path(data).stem or "image")
     if resume:
         folder = RunFolder.open(out)

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..analysis.recommend import expected_order
 from ..errors import DataError
 from ..history import History
-from ..samplers import expected_order
 from ..trial import TrialRecord
 from ..types import Configuration, Label
 from .candidate import Confirmation, Run
@@ -111,7 +111,7 @@ def rerun(
 ) -> Confirmation:
     """Run the most promising distinct trials again on fresh seeds, and return what came out.
 
-    These are the trials that are expected to be best (see `luthier.samplers.expected_order`), and the one with the
+    These are the trials that are expected to be best (see `luthier.analysis.expected_order`), and the one with the
     best value among them: of the luckiest values the re-runs would find fewer good ones. All candidates get the
     same seeds, so paired tests apply. Seeds are given one by one, and a candidate that cannot win any more gets no
     further ones: `luthier.confirm.race` states the rule and what it does to the statistics.

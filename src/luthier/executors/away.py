@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LuthierError
-from ..live import Trial
+from ..trial import Trial
 from .protocol import Outcome, evaluate, shown
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from ..errors import LuthierError
-from ..live import Trial
+from ..trial import Trial
 from .away import Left, evaluate_away, packed_objective, unpacked_objective
 from .line import Line, Switchboard
 from .processes import check_timeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..live import Trial
+from ..trial import Trial
 from .protocol import TrialSource, evaluate
 
 

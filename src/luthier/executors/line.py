@@ -18,8 +18,8 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from typing import Any
 
 from ..errors import LuthierError
-from ..live import Session
 from ..space import Domain
+from ..trial import Session
 from ..types import Label
 from .away import Left, sendable
 from .protocol import Outcome

@@ -14,7 +14,7 @@ from concurrent.futures import wait
 from typing import Any
 
 from ..errors import LuthierError
-from ..live import Trial
+from ..trial import Trial
 from .away import Left, evaluate_away, packed_objective, unpacked_objective
 from .guard import Guard
 from .line import Line, Switchboard

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import TrialPruned
-from ..live import Session, Trial
-from ..trial import TrialState
+from ..trial import Session, Trial, TrialState
 from ..types import Configuration
 
 

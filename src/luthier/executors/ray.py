@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..errors import LuthierError, missing
-from ..live import Trial
+from ..trial import Trial
 from .away import Left
 from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
 from .processes import usable_cores

@@ -11,7 +11,7 @@ from ..analysis import AnalysisError, changed, effect, fit_forest, importance, i
 from ..confirm import Baseline, Check, Confirmation, best_trials, choose, validation_optimism
 from ..errors import DataError, MissingDependency, SpaceError
 from ..history import History
-from ..pareto import non_dominated
+from ..multiobjective.dominance import non_dominated
 from ..plots import (
     plot_confirmation,
     plot_effect,

@@ -12,7 +12,6 @@ from .protocol import SuggestsOne as SuggestsOne
 if TYPE_CHECKING:
     from .auto import AutoSampler as AutoSampler
     from .gp import GPSampler as GPSampler
-    from .gp import expected_order as expected_order
     from .grid import GridSampler as GridSampler
     from .qmc import QMCSampler as QMCSampler
     from .random import RandomSampler as RandomSampler
@@ -25,7 +24,6 @@ _MODULES = {
     "QMCSampler": "qmc",
     "RandomSampler": "random",
     "TPESampler": "tpe",
-    "expected_order": "gp",
 }
 __all__ = ["Sampler", "SuggestsOne", *_MODULES]
 __getattr__, __dir__ = on_first_use(__name__, _MODULES, others=("Sampler", "SuggestsOne"))

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from ..engine import LEASE_SECONDS, Engine
+from ..engine.engine import LEASE_SECONDS, Engine
+from ..engine.streams import fresh_seed
 from ..errors import SpaceError, StudyExists, StudyNotFound
 from ..samplers.catalogue import make_sampler
 from ..samplers.protocol import Sampler
@@ -15,7 +16,6 @@ from ..schedulers.catalogue import make_pruner
 from ..schedulers.protocol import Scheduler
 from ..space import Space
 from ..stores import Store, StudyRecord, open_store
-from ..streams import fresh_seed
 from ..types import Direction
 from .arguments import (
     check_lease,

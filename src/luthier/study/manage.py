@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import StudyExists
 from ..history import History
-from ..pareto import non_dominated
+from ..multiobjective.dominance import non_dominated
 from ..space import Space
 from ..stores import Store, StudyRecord, open_store
 from ..stores.transfer import read_studies

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..engine import Engine
+from ..engine.engine import Engine
 from ..errors import ObjectiveError, SpaceError
-from ..live import check_json, check_values, checked_report, finite_numbers
 from ..space import Choice, Domain, Float, Int, Ordinal, Space, domain_from_json
 from ..space.labels import label_of
 from ..space.labels import shown as shown_value
 from ..space.space import check_name
 from ..trial import TrialRecord, TrialState
+from ..trial.results import check_json, check_values, checked_report, finite_numbers
 from ..types import Configuration, Label
 from .arguments import checked_state, checked_values_by_name, shown
 

@@ -11,19 +11,19 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ..abandoned import MAX_RETRIES, Abandoned
-from ..engine import Engine
+from ..engine.engine import Engine
+from ..engine.optimization import Optimization
+from ..engine.recovery import MAX_RETRIES, Abandoned
 from ..errors import ObjectiveError
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
 from ..history import History
-from ..live import Trial, check_json, check_values, finite_numbers
 from ..log import warn_of_failure
-from ..optimize import Optimization
 from ..samplers import Sampler
 from ..space import Space
 from ..stores import Result, Store, StudyRecord
-from ..trial import TrialRecord, TrialState
+from ..trial import Trial, TrialRecord, TrialState
+from ..trial.results import check_json, check_values, finite_numbers
 from ..types import Configuration, Direction
 from .arguments import (
     check_one_limit,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..history import History
+from ..multiobjective.dominance import non_dominated
 from ..notebook import table
-from ..pareto import non_dominated
 from ..space import Space
 from ..trial import TrialRecord
 from ..types import Direction
@@ -96,7 +96,7 @@ class StudyView(ABC):
         Raises:
             ValueError: there is no complete trial yet, or the study has several objectives.
         """
-        from ..samplers import expected_order
+        from ..analysis.recommend import expected_order
 
         history = self._with_a_result()
         return history.records[int(expected_order(history)[0])]

@@ -25,12 +25,11 @@ import pytest
 
 from ..errors import LuthierError, ObjectiveError, TrialPruned
 from ..executors import Executor
-from ..live import Trial
 from ..samplers import GridSampler, RandomSampler
 from ..schedulers import MedianPruner
 from ..space import Int
 from ..study import Study, create_study
-from ..trial import TrialState
+from ..trial import Trial, TrialState
 
 COMPLETE, FAIL, PRUNED, WAITING = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED, TrialState.WAITING
 

@@ -15,12 +15,12 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
+from ...engine.streams import Streams, fresh_seed
 from ...errors import SearchSpaceExhausted, SpaceError
 from ...history import History
 from ...samplers import AutoSampler, Sampler, SuggestsOne
 from ...space import Space
 from ...space.growing import GrowingSpace
-from ...streams import Streams, fresh_seed
 from ...trial import TrialRecord, TrialState
 from ...types import Configuration, Label
 from .values import Constraints, directions_of, domain_of, params_of, queued_of, record_of, to_value

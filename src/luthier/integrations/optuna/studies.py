@@ -10,12 +10,12 @@ from typing import TypeAlias
 import optuna
 from optuna.storages.journal import JournalFileBackend
 
+from ...engine.streams import fresh_seed
 from ...errors import LuthierError, SpaceError, StorageError, StudyNotFound
 from ...space import Choice, Domain, domain_to_json
 from ...space.labels import label_key
 from ...stores import Store, StudyRecord, open_store
 from ...stores.transfer import Whole, add_studies
-from ...streams import fresh_seed
 from ...study import Study, load_study
 from .values import Constraints, directions_of, domain_of, params_of, queued_of, record_of
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ...surrogates.gp.posterior import Posterior, stacked
 from ...types import Floats
-from .model import Posterior, stacked
 
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 _FAR = -50.0  # below, the asymptotic series is exact to 1e-10 and the closed form is not

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...pareto import non_dominated
+from ...multiobjective.boxes import Boxes, decompose
+from ...multiobjective.dominance import non_dominated
+from ...surrogates.gp.posterior import Posterior
 from ...types import Floats
 from .acquisition import Acquisition, log_h
-from .boxes import Boxes, decompose
-from .model import Posterior
 
 _MARGIN = 0.1  # of the front's extent, by which the reference point is worse than its worst
 _LEAST_GAP = 1e-13  # of two log improvements whose corners differ by less than rounding leaves

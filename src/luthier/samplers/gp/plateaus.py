@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...surrogates.gp.input_warp import warped
+from ...surrogates.gp.kernel import squared_distances
+from ...surrogates.gp.posterior import Posterior
 from ...types import Floats
 from .acquisition import Criterion
-from .input_warp import warped
-from .kernel import squared_distances
-from .model import Posterior
 
 _EQUAL = 0.05  # of the distance from the best value to the median: what counts as equal to the best
 _APART = 0.8  # of the mean distance of all trials: further apart, equal ones lie on a plateau, not in one valley

@@ -8,21 +8,21 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
+from ...surrogates.gp.blas import one_thread
+from ...surrogates.gp.fit import draws, fit, spread, starts
+from ...surrogates.gp.kernel import Embedding
+from ...surrogates.gp.observations import FAIL, Observations, chebyshev, constraint_targets, observations, targets
+from ...surrogates.gp.posterior import Posterior, condition
+from ...surrogates.gp.refits import Fits, active
 from ...trial import TrialState
 from ...types import Configuration, Floats
-from ..initial import default_startup_trials, startup, untried
 from ..options import clear_options
+from ..startup import default_startup_trials, startup, untried
 from .acquisition import Acquisition, Criterion
-from .fit import draws, fit, spread, starts
-from .kernel import Embedding
-from .model import Posterior, condition
-from .objectives import MOST_OBJECTIVES, improvement
-from .optimize import Tried, maximize
+from .maximize import Tried, maximize
 from .plateaus import Steps, on_plateau, step
-from .schedule import Fits, active
-from .threads import one_thread
-from .trust import Box, trust_region
-from .warp import FAIL, Observations, chebyshev, constraint_targets, observations, targets
+from .several import MOST_OBJECTIVES, improvement
+from .trust_region import Box, trust_region
 
 _INCUMBENTS = 5
 _DRAWS = 4  # of hyperparameters, besides their optimum, over which the acquisition is averaged

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
+from ...surrogates.parzen import Parzen, layout
 from ...types import Configuration, Floats
-from ..initial import default_startup_trials, startup
 from ..options import clear_options
-from .density import Parzen, layout
+from ..startup import default_startup_trials, startup
 from .index import Index, index_of, keys
 from .ranking import split
 

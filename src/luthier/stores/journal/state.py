@@ -20,9 +20,9 @@ from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from ...errors import StorageError
-from ...garbage import no_garbage_collection
 from ...trial import TrialRecord, TrialState
 from ..codec import many_from_json
+from ..no_gc import no_garbage_collection
 from ..protocol import StudyRecord
 from ..state import Change, StoreState, StudyState
 

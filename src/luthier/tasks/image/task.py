@@ -18,7 +18,7 @@ from torch import nn
 from ...errors import LeaseLost, TrainingError, TrialPruned
 from ...space import Choice, Domain, Float, Ordinal, Space
 from ...train import EpochResult, FitResult, TrainSettings, fit, predict, seeded, threads, training_space
-from ..epoch_log import EpochLog
+from ...train.epoch_log import EpochLog
 from .augment import Augmentation, augmentation_space
 from .data import KNOWN, ImageData, check_size, check_source, read_data
 from .network import CnnSettings, build_cnn, count_parameters, network_space

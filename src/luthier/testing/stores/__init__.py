@@ -3,7 +3,7 @@
 To run them on a store of your own, subclass in a test file:
 
     import pytest
-    from luthier.testing.store_machine import store_machine
+    from luthier.testing.stores.machine import store_machine
     from luthier.testing.stores import StoreContract
 
     class TestMyStore(StoreContract):

@@ -1,0 +1,72 @@
+"""Which trials are expected to be best when they run again: the best value of a noisy search is a lucky one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..history import History
+from ..surrogates.gp.blas import one_thread
+from ..surrogates.gp.fit import fit, starts
+from ..surrogates.gp.kernel import Embedding
+from ..surrogates.gp.observations import Observations, observations, targets
+from ..surrogates.gp.posterior import condition
+from ..surrogates.gp.refits import active
+from ..trial import TrialState
+from ..types import Floats
+
+_REAL = 0.5  # of what a value differs from its model: a configuration has quirks of its own, the rest is luck
+_ITERATIONS = 60
+_MOST = 200  # trials that the model takes, so that an answer costs less than half a second
+
+
+def expected_order(history: History) -> NDArray[np.intp]:
+    """Return the rows of the history's complete, feasible trials, the one that is expected to be best first.
+
+    >>> import luthier as lt
+    >>> from luthier.analysis import expected_order
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> for x in (0.9, 0.1, 0.5):
+    ...     record = study.tell(study.ask(fixed={"x": x}), x)
+    >>> expected_order(study.history).tolist()
+    [1, 2, 0]
+
+    A value counts for half, what a Gaussian process makes of all trials for the rest: a value that its
+    neighbours do not support is pulled towards theirs, and equal configurations share what they showed. Without
+    noise the process goes through the values and the order is theirs. See bench/RESULTS.md for what this gains.
+
+    Args:
+        history: of a study with one objective; a pure function of it.
+    """
+    rows = np.flatnonzero(history.is_complete & history.feasible)
+    return rows[np.argsort(_expected(history)[rows], kind="stable")]
+
+
+def _expected(history: History) -> Floats:
+    """(n,) an expected loss for every complete trial, in units of the process; as observed where it knows nothing.
+
+    A trial without any of the space's parameters says nothing of them: it comes after the others.
+    """
+    seen = observations(history)
+    if np.count_nonzero(seen.states == TrialState.COMPLETE) < 2:
+        return history.losses[:, 0]
+    expected = np.full(len(history.losses), np.inf)
+    y = targets(seen.losses[:, 0], seen.states)
+    with one_thread():
+        mean = _means(history, seen, y)
+    expected[seen.rows] = _REAL * _shared(y, seen) + (1.0 - _REAL) * mean
+    return expected
+
+
+def _shared(y: Floats, seen: Observations) -> Floats:
+    """(n,) values, averaged over equal configurations."""
+    _, group = np.unique(np.nan_to_num(seen.X, nan=-1.0), axis=0, return_inverse=True)
+    return np.asarray((np.bincount(group, y) / np.bincount(group))[group])
+
+
+def _means(history: History, seen: Observations, y: Floats) -> Floats:
+    """(n,) posterior means at what was seen."""
+    embedding = Embedding(history.space)
+    F, chosen = embedding(seen.X), active(y, _MOST)
+    theta = fit(embedding, F[chosen], y[chosen], starts(embedding), _ITERATIONS)
+    return condition(embedding, theta, F[chosen], y[chosen]).predict(F)[0]

@@ -1,0 +1,1 @@
+"""Several objectives: dominance, and the boxes of what is not dominated. Arrays in, arrays out."""

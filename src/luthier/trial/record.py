@@ -1,0 +1,135 @@
+"""What is known of one trial, and the one table of the state changes that are allowed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import TrialNotRunning
+from ..notebook import short, table
+from ..types import Label
+
+
+class TrialState(enum.IntEnum):
+    """Says where a trial is in its life; the numbers are what stores hold.
+
+    >>> import luthier as lt
+    >>> lt.TrialState.PRUNED.is_finished, lt.TrialState.RUNNING.is_finished
+    (True, False)
+    """
+
+    WAITING = 0
+    RUNNING = 1
+    COMPLETE = 2
+    PRUNED = 3
+    FAIL = 4
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing can change any more."""
+        return self >= TrialState.COMPLETE
+
+
+TRANSITIONS: Mapping[TrialState, frozenset[TrialState]] = MappingProxyType(
+    {
+        TrialState.WAITING: frozenset({TrialState.RUNNING, TrialState.FAIL}),
+        TrialState.RUNNING: frozenset({TrialState.WAITING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}),
+        TrialState.COMPLETE: frozenset(),
+        TrialState.PRUNED: frozenset(),
+        TrialState.FAIL: frozenset(),
+    }
+)
+"""The one table of allowed changes. RUNNING to WAITING is a dead worker's trial that is queued again."""
+
+
+def check_transition(number: int, old: TrialState, new: TrialState) -> None:
+    """Raise `TrialNotRunning` unless trial `number` may go from `old` to `new`."""
+    if new not in TRANSITIONS[old]:
+        hint = "it was told already" if old.is_finished else "ask for it first"
+        raise TrialNotRunning(f"trial {number} is {old.name} and cannot become {new.name}: {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """Holds one trial as it stands in a store: a value that never changes.
+
+    >>> import luthier as lt
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)})
+    >>> record = study.tell(study.ask(fixed={"x": 0.5}), 0.25)
+    >>> record.number, record.state.name, dict(record.params), record.values
+    (0, 'COMPLETE', {'x': 0.5}, (0.25,))
+
+    Attributes:
+        number: position in the study, from 0, without gaps.
+        state: where it is in its life.
+        params: stored values of the active parameters, by name.
+        values: one per objective; None until the trial is told (a pruned trial may have its last report).
+        constraints: feasible where every entry is at most 0.
+        reports: (step, value) pairs in the order of steps, each step once.
+        attrs: whatever the user attached; JSON.
+        note: whatever the sampler or the engine attached; JSON.
+        error: the traceback of a failed objective.
+        created, started, finished: seconds since the epoch by the store's clock.
+        owner: who runs it.
+        token: the fencing token of its present lease; empty before the first.
+        retries: how often it was queued again after its worker died.
+    """
+
+    number: int
+    state: TrialState
+    params: Mapping[str, Label] = field(default_factory=dict)
+    values: tuple[float, ...] | None = None
+    constraints: tuple[float, ...] = ()
+    reports: tuple[tuple[int, float], ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    note: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    owner: str = ""
+    token: str = ""
+    retries: int = 0
+
+    @property
+    def value(self) -> float | None:
+        """The value of the only objective; None where there is none yet.
+
+        Raises:
+            ValueError: the study has several objectives.
+        """
+        if self.values is None:
+            return None
+        if len(self.values) != 1:
+            raise ValueError(f"trial {self.number} has {len(self.values)} values: use .values")
+        return self.values[0]
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint is at most 0, so that none is NaN."""
+        return all(c <= 0 for c in self.constraints)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the trial ran; None unless it is finished."""
+        if self.started is None or self.finished is None:
+            return None
+        return self.finished - self.started
+
+    def __repr__(self) -> str:
+        values = "" if self.values is None else f", {', '.join(f'{x:.6g}' for x in self.values)}"
+        return f"TrialRecord({self.number}, {self.state.name}{values}, {dict(self.params)!r})"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, object]] = [("values", ", ".join(map(short, self.values)))] if self.values else []
+        rows += [*self.params.items(), *((f"attribute {key}", value) for key, value in self.attrs.items())]
+        rows += [("seconds", self.seconds)] if self.seconds is not None else []
+        rows += [("error", self.error.strip().splitlines()[-1])] if self.error and self.error.strip() else []
+        return table(f"trial {self.number}: {self.state.name}", (), rows)
+
+    def with_(self, **changes: Any) -> TrialRecord:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)

@@ -1,0 +1,1 @@
+"""The nine steps from data to a confirmed model."""

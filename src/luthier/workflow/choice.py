@@ -1,0 +1,316 @@
+"""Step 8: the most promising trials run again on fresh seeds, one seed at a time, and one of them is chosen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..cli.bar import Shown, live_bar
+from ..cli.console import duration, plain_table
+from ..confirm import (
+    Candidate,
+    Confirmation,
+    Plan,
+    Run,
+    choose,
+    plan_reruns,
+    timed_run,
+    validation_optimism,
+    within,
+)
+from ..errors import DataError
+from ..executors.mapping import parallel_map
+from ..tasks.image.work import operations_per_image
+from ..types import Configuration
+from .budget import rerun_seconds
+from .folder import RunFolder
+from .keep import KeepingTask, save_trained, trained_again
+from .walk import BOUNDS, Walk
+
+# Of the search's arithmetic, what re-runs may take: arithmetic predicts seconds only roughly, and in seconds too they
+# are not to cost more than the search.
+_MOST_WORK = 0.8
+_PACKED = 0.8  # of the time of all processes, what trainings of unequal length fill
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What is chosen.
+
+    Attributes:
+        name, number, params: the configuration; number None is the default one.
+        mean: over the re-runs; None where it was not run again.
+        model, baseline: folders of its model and the baseline's.
+        confirmation: the re-runs, if any.
+    """
+
+    name: str
+    number: int | None
+    params: Mapping[str, Any]
+    mean: float | None
+    model: Path
+    baseline: Path
+    confirmation: Confirmation | None
+
+
+def choose_winner(walk: Walk) -> Winner:
+    """Run the best again on fresh seeds, as far as the time allows, and choose."""
+    say, study, folder = walk.say, walk.study, walk.folder
+    say.step("Choice")
+    best = trained_again(folder, walk.task, study, study.best_trial)
+    if not folder.model.exists():
+        folder.put_model(best)
+    runs = [_named_once(Run.from_json(line)) for line in folder.lines("reruns")]
+    wanted = _wanted(walk)
+    work, most = _work(walk, wanted)
+    most -= sum(work[run.number] for run in runs if run.number in work and run.seed in wanted.seeds)
+    plan = cheap = within(wanted, work, most, runs)
+    costs = _seconds(walk, plan, runs)
+    fits = True
+    if plan.pending(runs) and not math.isinf(walk.clock.left):
+        room = _PACKED * walk.jobs * walk.clock.for_training
+        plan = within(plan, costs, room, runs)
+        fits = sum(costs[number] for number, _, _ in plan.pending(runs)) <= room * (1 + 1e-9)
+    if fits:
+        limit = "the time that is left" if plan != cheap else "what the search cost" if plan != wanted else None
+        _say_plan(walk, plan, costs, runs)
+        if limit is not None:
+            asked = f"{len(wanted.entries)} configurations on {len(wanted.seeds)} seeds"
+            say.fact("limited", f"to fit into {limit}, where {asked} might not", keep=False)
+        _run(walk, plan, costs, runs)
+    confirmation = _comparable(plan, runs)
+    if confirmation is None:
+        say.line(
+            "The time is over before the best trial and the baseline have both run again: nothing is confirmed.",
+            style="yellow",
+        )
+        record = study.best_trial
+        baseline = trained_again(folder, walk.task, study, study.trials[0])
+        return Winner(f"trial {record.number}", record.number, record.params, None, best, baseline, None)
+    if not fits:
+        say.line("The time that is left is too short for further re-runs: the earlier ones decide.", style="yellow")
+    chosen = choose(confirmation)
+    _say_choice(walk, confirmation, chosen.best, chosen.cheapest)
+    folder.save("confirmation", confirmation.to_json())
+    return Winner(
+        chosen.best.name,
+        chosen.best.number,
+        chosen.best.params,
+        chosen.best.mean,
+        _model(walk, chosen.best.number),
+        _model(walk, None),
+        confirmation,
+    )
+
+
+def _named_once(run: Run) -> Run:
+    """The baseline's runs count as the default's, whether it was among the best trials or not when they were made."""
+    return replace(run, number=run.number or None)
+
+
+def _wanted(walk: Walk) -> Plan:
+    """What to run again if there is time: the most promising trials, what was confirmed before, and the baseline.
+
+    The baseline has one number, None: it enters and leaves the most promising trials as a search goes on.
+    """
+    study, settings, folder = walk.study, walk.settings, walk.folder
+    plan = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=BOUNDS)
+    baseline = {number for number, params, _ in plan.entries if _is_default(walk, params)}
+    entries = [(None if n in baseline else n, params, value) for n, params, value in plan.entries]
+    reference = dict.fromkeys(None if n in baseline else n for n in plan.reference)
+    if folder.has("confirmation"):
+        before = choose(Confirmation.from_json(folder.load("confirmation"))).best
+        number = before.number or None
+        if all(number != n and dict(before.params) != dict(params) for n, params, _ in entries):
+            entries.append((number, dict(before.params), before.search_value))
+    return replace(plan, entries=tuple(entries), reference=tuple(reference))
+
+
+def _comparable(plan: Plan, runs: Sequence[Run]) -> Confirmation | None:
+    """The re-runs that a choice may rest on; None where the time was over before there were any.
+
+    A race that ended early says something about the seeds alone on which both the baseline and another configuration
+    ran: whichever of them happened to end before the time did has not won.
+    """
+    found = plan.confirmation(runs)
+    if not plan.pending(runs):
+        return found
+    default = found.default
+    if default is not None and not default.failed and any(number is None for number, _ in plan.remaining(runs)):
+        own = {run.seed for run in default.runs}
+        others = {run.seed for c in found.candidates if c is not default for run in c.runs}
+        shared = tuple(seed for seed in plan.seeds if seed in own & others)
+        if len(plan.entries) > 1 and not shared:
+            return None
+        if shared:
+            found = replace(plan, seeds=shared).confirmation(runs)
+    return found if any(c.runs and not c.failed for c in found.candidates) else None
+
+
+def _work(walk: Walk, plan: Plan) -> tuple[dict[int | None, float], float]:
+    """The arithmetic of one run of each entry, and how much all may take."""
+    prepared = walk.task.prepared
+
+    def per_epoch(params: Configuration) -> float:
+        return operations_per_image(prepared.shape, len(prepared.classes), walk.study.space.restore(params))
+
+    trials = [t for t in walk.study.trials if t.state.is_finished and t.reports]
+    work = {t.number: len(t.reports) * per_epoch(dict(t.params)) for t in trials}
+    each = {
+        number: work.get(0 if number is None else number) or walk.settings.epochs * per_epoch(params)
+        for number, params, _ in plan.entries
+    }
+    return each, _MOST_WORK * sum(work.values())
+
+
+def _seconds(walk: Walk, plan: Plan, runs: Sequence[Run]) -> dict[int | None, float]:
+    """What one run of each entry takes: as its re-runs did, else as its trial did."""
+    known = {t.number: t.seconds or 0.0 for t in walk.study.trials}
+    own = {n: [run.seconds for run in runs if run.number == n] for n in plan.numbers}
+    return {n: sum(own[n]) / len(own[n]) if own[n] else known[0 if n is None else n] for n in plan.numbers}
+
+
+def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: Sequence[Run]) -> None:
+    say, seeds = walk.say, len(plan.seeds)
+    trials = sum(number is not None for number in plan.numbers)
+    what = "the most promising trial" if trials == 1 else f"the {trials} most promising trials"
+    who = f"{what} and the baseline" if trials else "the baseline"
+    each = f"on {seeds} fresh seeds" if seeds > 1 else "on one fresh seed"
+    if seeds > 1 and trials:
+        each += ", one by one; what cannot win any more leaves"
+    say.fact("re-run", f"{who} {each}", keep=False)
+    left = plan.remaining(runs)
+    if left:
+        most = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
+        one = "1 training" if len(left) == 1 else f"{len(left)} trainings"
+        say.fact("cost", f"at most {one}, about {duration(round(most))}", keep=False)
+
+
+def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[Run]) -> None:
+    """Run round after round, until the race or the time is over; `runs` grows."""
+    clock, folder = walk.clock, walk.folder
+    ended = False
+    last = time.monotonic()
+
+    def round_() -> list[tuple[Any, ...]]:
+        todo = [] if ended else plan.pending(runs)
+        if rerun_seconds([costs[number] for number, _, _ in todo], walk.jobs) > clock.for_training:
+            return []
+        until = math.inf if math.isinf(clock.left) else time.time() + clock.for_training
+        first = plan.seeds[0]
+        return [
+            (n, seed, walk.study.space.restore(p), _model_folder(folder, n) if seed == first else None, until)
+            for n, seed, p in todo
+        ]
+
+    def look() -> Shown:
+        walk.note_cost_rarely()
+        left = plan.remaining(runs)
+        seconds = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
+        done = sum(run.number in costs and run.seed in plan.seeds for run in runs)
+        status = f"{len(plan.entries) - len(_gone(plan, runs))} of {len(plan.entries)} in the race"
+        eta = max(0.0, seconds - (time.monotonic() - last)) if left and not ended else None
+        return Shown("re-runs", done, done + len(left), status, eta)
+
+    calls = round_()
+    if not calls:
+        return
+    with live_bar(look):
+        for _, run in parallel_map(partial(_run_again, walk.task), calls, walk.jobs, round_):
+            if run is None:
+                ended = True
+                continue
+            folder.append("reruns", run.to_json())
+            runs.append(run)
+            last = time.monotonic()
+            walk.note_cost()
+
+
+def _gone(plan: Plan, runs: Sequence[Run]) -> list[int | None]:
+    left = {number for number, _ in plan.remaining(runs)}
+    done = {n for n in plan.numbers if sum(r.number == n and r.seed in plan.seeds for r in runs) >= len(plan.seeds)}
+    return [n for n in plan.numbers if n not in left and n not in done]
+
+
+def _run_again(
+    task: KeepingTask, number: int | None, seed: int, params: dict[str, Any], keep: Path | None, until: float
+) -> Run | None:
+    """One re-run, in whatever process; its model is kept where asked. None where the time was over before its end."""
+    late = False
+
+    def on_epoch(_: object) -> bool:
+        nonlocal late
+        late = time.time() >= until
+        return late
+
+    def evaluate(params: dict[str, Any], seed: int) -> float:
+        trained = task.train(params, seed, on_epoch)
+        if keep is not None and not late:
+            save_trained(task, keep, trained, number, confirmed=True)
+        return trained.accuracy
+
+    task = _loaded(task)
+    run = timed_run(number, seed, params, evaluate)
+    return None if late else run
+
+
+_LOADED: dict[str, KeepingTask] = {}
+
+
+def _loaded(task: KeepingTask) -> KeepingTask:
+    """The task that this process has the data of, if it is the same one: each call brings a copy without data."""
+    key = repr([getattr(task, field.name) for field in fields(task)])
+    if key not in _LOADED:
+        _LOADED.clear()
+        _LOADED[key] = task
+    return _LOADED[key]
+
+
+def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapest: Candidate) -> None:
+    say = walk.say
+    table = plain_table(
+        "configuration", "search", "mean", "95 % interval", "runs", "", numbers=("search", "mean", "runs")
+    )
+    for candidate in confirmation.candidates:
+        interval = candidate.interval
+        mark = "chosen" if candidate is best else "cheapest as good" if candidate is cheapest else candidate.left
+        table.add_row(
+            "baseline" if candidate.number is None else candidate.name,
+            f"{candidate.search_value:.4f}",
+            f"{candidate.mean:.4f}" if candidate.runs else "",
+            f"{interval.low:.4f} to {interval.high:.4f}"
+            if interval.is_known
+            else candidate.scatter
+            if candidate.runs
+            else "",
+            str(len(candidate.runs)),
+            mark,
+        )
+    say.table(table)
+    seeds = f"{len(best.runs)} fresh seed{'s' if len(best.runs) > 1 else ''}"
+    say.fact("chosen", f"{best.name}: mean {best.mean:.4f} on {seeds}", keep=False)
+    try:
+        say.line(validation_optimism(confirmation).text)
+    except DataError as error:
+        say.line(f"{error}.")
+
+
+def _model_folder(folder: RunFolder, number: int | None) -> Path:
+    return folder.candidates / ("default" if number is None else f"trial-{number}")
+
+
+def _model(walk: Walk, number: int | None) -> Path:
+    """The folder of a candidate's model: of its re-run on the first seed, or of the search where that was late."""
+    for path in (_model_folder(walk.folder, number), _model_folder(walk.folder, number or 0)):
+        if path.is_dir():
+            return path
+    return trained_again(walk.folder, walk.task, walk.study, walk.study.trials[number or 0])
+
+
+def _is_default(walk: Walk, params: Mapping[str, Any]) -> bool:
+    return dict(params) == dict(walk.study.trials[0].params)

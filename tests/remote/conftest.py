@@ -1,0 +1,3 @@
+"""The service in this process, and its clients."""
+
+from service_fixtures import *  # noqa: F403 - fixtures

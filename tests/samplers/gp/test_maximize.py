@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from luthier.samplers.gp.acquisition import Acquisition
+from luthier.samplers.gp.maximize import Tried, _count, _grid, maximize
+from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.surrogates.gp.blas import one_thread
+from luthier.surrogates.gp.kernel import Embedding
+from luthier.surrogates.gp.posterior import condition
+from luthier.surrogates.gp.refits import ACTIVE, Fits, active, refit_sizes
+from luthier.testing.samplers import LARGE_SPACES, SPACES
+
+
+def acquisition(space, n=20, seed=0):
+    rng = np.random.default_rng(seed)
+    embedding = Embedding(space)
+    X = space.sample(rng, n)
+    theta = np.concatenate([np.full(embedding.groups, 0.3), [0.0, -6.0], np.zeros(2 * len(embedding.numeric))])
+    y = rng.standard_normal(n)
+    posterior = condition(embedding, theta, embedding(X), y)
+    return Acquisition([(posterior, float(y.min()))]), embedding, X[np.argsort(y)[:5]], X
+
+
+def none(space):
+    return Tried(space, np.empty((0, len(space))))
+
+
+@pytest.mark.parametrize("name", [n for n in SPACES if n != "no parameter"])
+def test_better_than_random_points_and_exists(name):
+    space = SPACES[name]
+    part, embedding, incumbents, _ = acquisition(space)
+    row = maximize(space, embedding, part, incumbents, none(space), np.random.default_rng(0))
+    np.testing.assert_allclose(space.snap(row[None])[0], row, atol=1e-12)
+    assert space.feasible(row[None])[0]
+    many = space.sample(np.random.default_rng(1), 2000)
+    assert part.value(embedding(row[None]))[0] >= part.value(embedding(many)).max() - 1e-9
+
+
+@pytest.mark.parametrize("name", ["choices", "two points", "ordinal", "steps"])
+def test_every_point_once_until_none_is_left(name):
+    space = SPACES[name]
+    part, embedding, incumbents, _ = acquisition(space)
+    tried, seen = none(space), set()
+    size = int(np.prod(space.sizes))
+    for _ in range(size):
+        row = maximize(space, embedding, part, incumbents, tried, np.random.default_rng(0))
+        assert row not in tried
+        tried.add(row)
+        seen.add(json.dumps(space.decode(row[None])[0]))
+    assert len(seen) == size
+    assert maximize(space, embedding, part, incumbents, tried, np.random.default_rng(0)) in tried
+
+
+def test_a_larger_discrete_space_is_gone_through_without_repeats():
+    space = Space({"a": Int(1, 40), "b": Int(1, 40)})
+    part, embedding, incumbents, X = acquisition(space)
+    tried = Tried(space, X)
+    for _ in range(20):
+        row = maximize(space, embedding, part, incumbents, tried, np.random.default_rng(0))
+        assert row not in tried
+        tried.add(row)
+
+
+def test_tried_knows_rows_after_a_round_trip():
+    space = SPACES["conditional"]
+    X = space.sample(np.random.default_rng(0), 100)
+    tried = Tried(space, space.encode(space.decode(X)))
+    assert tried.among(X).all()
+    assert not tried.among(space.sample(np.random.default_rng(1), 100)).any()
+
+
+def test_the_schedule():
+    sizes = refit_sizes(500)
+    assert sizes[:98] == list(range(2, 100))
+    assert all(b - a == max(1, a // 50) for a, b in pairwise(sizes))
+    assert refit_sizes(1) == []
+    assert refit_sizes(137) == [m for m in sizes if m <= 137]
+
+
+def test_fits_do_not_depend_on_what_was_fitted_before():
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    embedding, rng = Embedding(space), np.random.default_rng(0)
+    X = space.sample(rng, 40)
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    kept = Fits()
+    with one_thread():
+        for n in range(2, 41, 3):
+            question = ("k", embedding, X[:n], y[:n, None], lambda m: y[:m] - y[:m].mean())
+            np.testing.assert_array_equal(kept.theta(*question), Fits().theta(*question))
+            np.testing.assert_array_equal(kept.root(*question), Fits().root(*question))
+
+
+def test_other_data_gets_another_fit():
+    space = Space({"x": Float(0, 1)})
+    embedding = Embedding(space)
+    X = space.sample(np.random.default_rng(0), 20)
+    fits = Fits()
+    a, b = (fits.theta("k", embedding, X, y[:, None], lambda m, y=y: y[:m]) for y in (X[:, 0], np.sin(20 * X[:, 0])))
+    assert not np.array_equal(a, b)
+
+
+def test_the_active_set_has_the_best():
+    y = np.random.default_rng(0).standard_normal(1200)
+    chosen = active(y)
+    assert len(chosen) == len(set(chosen.tolist())) == ACTIVE
+    assert set(np.argsort(y)[: ACTIVE // 2].tolist()) <= set(chosen.tolist())
+    assert (np.diff(chosen) > 0).all()
+    assert active(y[:30]).tolist() == list(range(30))
+
+
+def test_the_number_of_points_is_exact() -> None:
+    assert _count(LARGE_SPACES["22 choices of 8"]) == 8**22  # 0 in 64 bits
+    assert _count(LARGE_SPACES["64 whole numbers of 32 bits"]) == 2 ** (32 * 64)  # beyond any float
+    assert _count(LARGE_SPACES["two points among 80 of one value"]) == 8
+    assert _count(LARGE_SPACES["a float among 40 choices"]) == np.inf
+    assert _count(Space({})) == 1
+
+
+def test_all_points_of_a_small_space() -> None:
+    space = Space({"c": Choice(["a", "b", "c"]), "n": Int(1, 4, log=True), "o": Ordinal([1, 2]), "k": Int(5, 5)})
+    points = space.decode(space.snap(_grid(space)))
+    expected = [{"c": c, "n": n, "o": o, "k": 5} for c in "abc" for n in (1, 2, 3, 4) for o in (1, 2)]
+    assert points == expected
+    many = LARGE_SPACES["two points among 80 of one value"]
+    found = {(p["x"], p["y"]) for p in many.decode(many.snap(_grid(many)))}
+    assert found == {(x, y) for x in "ab" for y in (1, 2, 3, 4)}
