@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from luthier.remote.connection import Connection
 
 import luthier as lt
+from luthier.remote.connection import Connection
 from luthier.remote.study import RemoteStudy
 from luthier.service.app import create_app
 from luthier.space import Space

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from luthier.remote.connection import Connection
 
 import luthier as lt
 from luthier.errors import ConflictingTell, StorageError, StudyExists, StudyNotFound, TrialPruned
 from luthier.remote.client import connect, create_study
+from luthier.remote.connection import Connection
 from luthier.remote.study import RemoteStudy
 from luthier.trial import TrialState
 

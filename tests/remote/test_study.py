@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from luthier.remote.connection import Connection
 
 import luthier as lt
 from luthier.engine.owner import owner_is_dead
@@ -22,6 +21,7 @@ from luthier.errors import (
     TrialNotRunning,
 )
 from luthier.remote import client
+from luthier.remote.connection import Connection
 from luthier.remote.study import RemoteStudy
 from luthier.space import Choice, Space
 from luthier.stores import Store

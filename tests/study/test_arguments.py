@@ -11,11 +11,11 @@ from fractions import Fraction
 import httpx
 import numpy as np
 import pytest
-from luthier.remote.connection import Connection
 
 import luthier as lt
 from luthier.errors import ObjectiveError, SpaceError, StorageError, StudyExists
 from luthier.executors import InlineExecutor
+from luthier.remote.connection import Connection
 from luthier.remote.study import RemoteStudy
 from luthier.samplers import AutoSampler, GPSampler, RandomSampler, TPESampler
 from luthier.schedulers import MedianPruner, SuccessiveHalvingPruner
