@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from luthier.errors import SpaceError
 from luthier.space import Choice, Float, Int, Ordinal, Space
+from luthier.space.partial import complete
 
 SPACE = Space(
     {
@@ -107,13 +108,13 @@ def test_nothing_hangs_on_an_inactive_parent():
 def test_complete_keeps_what_is_fixed():
     rng = np.random.default_rng(0)
     suggested = {"optimizer": "adam", "learning_rate": 0.01, "layers": 1, "heads": 4}
-    whole = SPACE.complete({"optimizer": "sgd", "layers": 3}, suggested, rng)
+    whole = complete(SPACE, {"optimizer": "sgd", "layers": 3}, suggested, rng)
     SPACE.check(whole)
     assert whole["optimizer"] == "sgd" and whole["layers"] == 3
-    whole = SPACE.complete({"momentum": 0.3}, suggested, rng)
+    whole = complete(SPACE, {"momentum": 0.3}, suggested, rng)
     assert "momentum" not in whole
     with pytest.raises(SpaceError, match="fix other values"):
-        Space({"a": Int(0, 9), "b": Int(0, 9)}, ["a < b"]).complete({"a": 9}, {"a": 1, "b": 3}, rng)
+        complete(Space({"a": Int(0, 9), "b": Int(0, 9)}, ["a < b"]), {"a": 9}, {"a": 1, "b": 3}, rng)
 
 
 def test_json_of_the_wrong_kind():

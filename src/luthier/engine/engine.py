@@ -34,6 +34,7 @@ from ..samplers import Sampler
 from ..schedulers import Decision, Scheduler
 from ..space import Domain, Space, domain_from_json, domain_to_json
 from ..space.growing import GrowingSpace, stored_without_space
+from ..space.partial import without_inactive
 from ..stores import Proposal, Result, Store, StudyRecord
 from ..stores.changes import told
 from ..stores.no_gc import no_garbage_collection
@@ -313,7 +314,7 @@ class Engine:
             return stored_without_space(params, self._growing.domains)
         stored = self.space.check_partial(params)
         self._suggestions.check(self.declared, len(self.history), stored)
-        return self.declared.without_inactive(stored)
+        return without_inactive(self.declared, stored)
 
     # -- the session of a trial
 

@@ -10,6 +10,7 @@ from ..errors import SearchSpaceExhausted, SpaceError
 from ..history import History
 from ..samplers import Sampler, SuggestsOne
 from ..space import Domain, Space
+from ..space.partial import complete
 from ..trial import TrialRecord
 from ..types import Configuration, Label
 from .streams import Streams
@@ -85,7 +86,7 @@ class Suggestions:
         if not fixed:
             return suggested
         known = space.known(fixed)
-        completed = space.complete(known, suggested, rng)
+        completed = complete(space, known, suggested, rng)
         return {**completed, **{name: value for name, value in fixed.items() if name not in known}}
 
     def is_taken(self, history: History, number: int, params: Configuration) -> bool:
@@ -116,7 +117,7 @@ class Suggestions:
 
     def check(self, space: Space, number: int, fixed: Mapping[str, Label]) -> None:
         """Raise `SpaceError` unless a configuration has these values."""
-        space.complete(fixed, {}, self._streams.of_trial(number, "enqueue"))
+        complete(space, fixed, {}, self._streams.of_trial(number, "enqueue"))
 
 
 def _without_parameters(

@@ -17,6 +17,7 @@ from ..history import History
 from ..log import warn_of_failure
 from ..space import Domain, Space, domain_from_json
 from ..space.growing import GrowingSpace
+from ..space.partial import agrees, without_inactive
 from ..study.arguments import (
     check_one_limit,
     checked_callbacks,
@@ -289,7 +290,7 @@ class RemoteStudy(StudyView):
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
         stored = params if self._declared is None else self._stored(params)
         space = self.space
-        if skip_if_exists and any(space.agrees(t.params, stored) for t in self.trials):
+        if skip_if_exists and any(agrees(space, t.params, stored) for t in self.trials):
             return
         self._call("POST", "/v1/enqueue", {"client": fresh_id(), "params": stored, "attrs": attrs})
 
@@ -318,7 +319,7 @@ class RemoteStudy(StudyView):
     def _stored(self, params: Mapping[str, Any]) -> Configuration:
         """Values for some parameters of a declared space as the service stores them."""
         assert self._declared is not None
-        return self._declared.without_inactive(self._declared.check_partial(params))
+        return without_inactive(self._declared, self._declared.check_partial(params))
 
     # -- optimize
 

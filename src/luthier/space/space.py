@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,15 @@ import numpy as np
 from ..errors import SpaceError
 from ..notebook import table
 from ..types import Configuration, Floats, Label, Mask
-from . import encoding
+from . import encoding, points
 from .conditions import condition_of, known, listed, parents_first
 from .domain import Domain, domain_from_json, domain_to_json
 from .expression import parse
 from .labelled import Choice, Ordinal
-from .labels import label_key, shown
+from .labels import shown
 from .numeric import Float, Int
 
 FORMAT = 1
-_BATCH = 1024
-_TRIES = 200_000  # uniform points that are tried before a space counts as empty
 
 
 class Space:
@@ -70,7 +67,7 @@ class Space:
         if any(isinstance(domain.when, str) for domain in self.domains):
             self.snap(np.full((1, len(self)), np.nan))  # raises where an expression makes no sense for the values
         if self.require:
-            self._check_not_empty()
+            points.check_not_empty(self._layout, self.size)
 
     # -- what it is
 
@@ -104,6 +101,11 @@ class Space:
         """How many combinations of values there are, exactly; inf where a parameter is a continuum."""
         sizes = [domain.size for domain in self.domains]
         return math.inf if None in sizes else math.prod(size for size in sizes if size is not None)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Parameters in an order in which each comes after those that it depends on."""
+        return self._layout.order
 
     @property
     def is_flat(self) -> bool:
@@ -196,35 +198,7 @@ class Space:
         Raises:
             SpaceError: hardly anything satisfies `require`.
         """
-        if not self.require:
-            return self.from_unit(rng.random((n, len(self))))
-        found: list[Floats] = [np.empty((0, len(self)))]
-        count, tried = 0, 0
-        while count < n:
-            X = self.from_unit(rng.random((_BATCH, len(self))))
-            good = X[self.feasible(X)]
-            found.append(good)
-            count += len(good)
-            tried += _BATCH
-            if tried >= _TRIES and count == 0:
-                raise self._empty(tried)
-        return np.concatenate(found)[:n]
-
-    def _check_not_empty(self) -> None:
-        size = self.size
-        if size > _TRIES:
-            self.sample(np.random.default_rng(0), 1)
-            return
-        blocks = (
-            encoding.combinations(self._layout, i, min(i + _BATCH, int(size))) for i in range(0, int(size), _BATCH)
-        )
-        if not any(self.feasible(X).any() for X in blocks):
-            raise self._empty(int(size))
-
-    def _empty(self, tried: int) -> SpaceError:
-        return SpaceError(
-            f"no configuration satisfies require={list(self.require)} (of {tried} tried): loosen it or widen the ranges"
-        )
+        return points.sample(self._layout, rng, n)
 
     def defaults(self) -> Configuration:
         """Return the default configuration: defaults where given, else the middle of the range or the first choice.
@@ -298,48 +272,6 @@ class Space:
                 raise SpaceError(f"parameter {name!r}: {error}") from error
         return stored
 
-    def complete(
-        self, fixed: Mapping[str, Label], suggested: Mapping[str, Label], rng: np.random.Generator
-    ) -> Configuration:
-        """Return a full configuration with the fixed values, the rest as suggested, and by chance where need be.
-
-        Fixed values of parameters that turn out to be inactive are left out.
-
-        Raises:
-            SpaceError: nothing that `require` allows has these fixed values.
-        """
-        rows = self.from_unit(rng.random((_BATCH, len(self))))
-        chosen = self.encode([{**suggested, **fixed}])[0]
-        fill = np.where(np.isnan(rows), 0.5, rows)
-        for j, name in enumerate(self.names):
-            if name in fixed:
-                fill[:, j] = chosen[j]
-        fill[0] = np.where(np.isnan(chosen), fill[0], chosen)  # the first row is the one that was suggested
-        X = self.snap(fill)
-        good = np.flatnonzero(self.feasible(X))
-        if len(good) == 0:
-            raise SpaceError(f"nothing with {dict(fixed)} satisfies require={list(self.require)}: fix other values")
-        configuration = self.decode(X[good[:1]])[0]
-        return {name: fixed.get(name, value) for name, value in configuration.items()}
-
-    def without_inactive(self, partial: Mapping[str, Label]) -> Configuration:
-        """Return the values without those of parameters that are inactive whatever the missing ones will be."""
-        active = self.active(self.encode([partial]))[0]
-        gone: set[str] = set()
-        for name in self._layout.order:
-            parents = self.parents(name)
-            known = all(p in partial and p not in gone for p in parents)
-            if not active[self.index[name]] and (known or not gone.isdisjoint(parents)):
-                gone.add(name)
-        return {name: label for name, label in partial.items() if name not in gone}
-
-    def agrees(self, configuration: Mapping[str, Label], partial: Mapping[str, Label]) -> bool:
-        """Return whether a configuration has these values; 0.1 + 0.2 counts as 0.3 where steps are 0.1."""
-        return all(
-            name in configuration and self._key(name, configuration[name]) == self._key(name, label)
-            for name, label in partial.items()
-        )
-
     def restore(self, configuration: Mapping[str, Label]) -> dict[str, Any]:
         """Return the values behind stored labels: what an objective works with.
 
@@ -351,13 +283,6 @@ class Space:
             if isinstance(domain, Choice | Ordinal) and label in domain:
                 restored[name] = domain.restored(label)
         return restored
-
-    def _key(self, name: str, label: Label) -> str:
-        domain = self.parameters.get(name)
-        if isinstance(domain, Float | Int):
-            with suppress(SpaceError):  # it was in the range once
-                label = domain.check(label)
-        return label_key(label)
 
     # -- other spaces, and JSON
 

@@ -21,6 +21,7 @@ from ..history import History
 from ..log import warn_of_failure
 from ..samplers import Sampler
 from ..space import Space
+from ..space.partial import agrees
 from ..stores import Result, Store, StudyRecord
 from ..trial import Trial, TrialRecord, TrialState
 from ..trial.results import check_json, check_values, finite_numbers
@@ -234,7 +235,7 @@ class Study(StudyView):
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)
         if skip_if_exists:
             space, stored = self.space, self._engine.stored(params)
-            if any(space.agrees(t.params, stored) for t in self.trials):
+            if any(agrees(space, t.params, stored) for t in self.trials):
                 return
         self._engine.enqueue(params, attrs)
 

@@ -21,6 +21,7 @@ from ...history import History
 from ...samplers import AutoSampler, Sampler, SuggestsOne
 from ...space import Space
 from ...space.growing import GrowingSpace
+from ...space.partial import complete
 from ...trial import TrialRecord, TrialState
 from ...types import Configuration, Label
 from .values import Constraints, directions_of, domain_of, params_of, queued_of, record_of, to_value
@@ -147,7 +148,7 @@ class OptunaSampler(optuna.samplers.BaseSampler):  # type: ignore[misc,unused-ig
                 return {}
             queued = {name: x for name, x in queued_of(trial, view.distributions).items() if view.allows(name, x)}
             if queued:  # the rest has to go with them
-                params = view.space.complete(queued, params, rng)
+                params = complete(view.space, queued, params, rng)
             view.proposed[trial.number] = params
             return {name: to_value(search_space[name], x) for name, x in params.items() if name in search_space}
 
