@@ -11,7 +11,7 @@ import pytest
 
 import luthier as lt
 from luthier.executors.guard import processes
-from luthier.executors.mapping import parallel_map
+from luthier.executors.parallel import parallel_map
 from luthier.samplers import RandomSampler
 
 SCRIPT = """
@@ -83,7 +83,7 @@ def is_worker(pid):
 
 MAP = """
 import threading
-from luthier.executors.mapping import parallel_map
+from luthier.executors.parallel import parallel_map
 
 def hang(x):
     threading.Event().wait()

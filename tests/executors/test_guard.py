@@ -18,7 +18,7 @@ SCRIPT = """
 import multiprocessing, re, subprocess, sys
 from pathlib import Path
 import luthier as lt
-from luthier.executors.mapping import parallel_map
+from luthier.executors.parallel import parallel_map
 
 def sleep():
     Path(sys.argv[1], "child").touch()

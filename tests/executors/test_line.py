@@ -11,7 +11,7 @@ import pytest
 import luthier as lt
 from luthier.errors import LuthierError
 from luthier.executors import line
-from luthier.executors.line import Line, Switchboard
+from luthier.executors.line import SessionClient, SessionServer
 
 
 class Session:
@@ -35,27 +35,27 @@ class Session:
 
 
 def threads():
-    """Those of a switchboard; a study of another test may still have its heartbeat."""
-    return [t.name for t in threading.enumerate() if t.name.startswith(("luthier-line", "luthier-switchboard"))]
+    """Those of a server; a study of another test may still have its heartbeat."""
+    return [t.name for t in threading.enumerate() if t.name.startswith(("luthier-line", "luthier-sessions"))]
 
 
 @pytest.fixture(params=[None, "127.0.0.1"], ids=["local", "tcp"])
 def board(request):
-    with Switchboard(Session(), request.param, b"the objective") as board:
+    with SessionServer(Session(), request.param, b"the objective") as board:
         yield board
     assert threads() == []
 
 
 @pytest.fixture
 def tcp():
-    with Switchboard(Session(), "127.0.0.1") as board:
+    with SessionServer(Session(), "127.0.0.1") as board:
         yield board
     assert threads() == []
 
 
 def works(board):
     """Whether a worker with the key is heard."""
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     before = len(board._session.told)
     caller.report(1, "token", 0, 0.5)
     caller.close()
@@ -72,7 +72,7 @@ def hung_up(connection):
 
 
 def test_a_worker_asks_and_tells(board):
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     assert caller.objective() == b"the objective"
     caller.report(3, "token", 1, 0.5)
     assert board._session.told == [(3, 1, 0.5)]
@@ -82,7 +82,7 @@ def test_a_worker_asks_and_tells(board):
 
 
 def test_an_attempt_that_left_cannot_be_held(board):
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     assert caller.claim("a")
     caller.leave("a")
     assert not board.hold("a") and board.hold("b")
@@ -92,8 +92,8 @@ def test_an_attempt_that_left_cannot_be_held(board):
 @pytest.mark.parametrize("step", ["claim", "leave"])
 def test_an_attempt_that_is_held_neither_starts_nor_ends_before_the_run_does(step):
     answers = []
-    with Switchboard(Session()) as board:
-        caller, other = Line(board.address, board.key), Line(board.address, board.key)
+    with SessionServer(Session()) as board:
+        caller, other = SessionClient(board.address, board.key), SessionClient(board.address, board.key)
         assert other.claim("b")  # another attempt goes on
         if step == "leave":
             assert caller.claim("a")
@@ -117,7 +117,7 @@ def test_an_attempt_that_is_held_neither_starts_nor_ends_before_the_run_does(ste
 
 
 def test_what_a_study_raises_arrives_and_the_line_stays(board):
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     with pytest.raises(lt.errors.LeaseLost, match="gone"):
         caller.report(1, "token", 0, -1.0)
     with pytest.raises(AttributeError, match="secret"):
@@ -129,7 +129,7 @@ def test_what_a_study_raises_arrives_and_the_line_stays(board):
 
 
 def test_bytes_that_no_object_comes_of_are_answered(board):
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     caller._connection.send_bytes(b"no pickle")
     good, error = caller._connection.recv()
     assert not good and isinstance(error, pickle.UnpicklingError)
@@ -139,12 +139,12 @@ def test_bytes_that_no_object_comes_of_are_answered(board):
 
 def test_a_wrong_key_is_turned_away_on_both_sides(board):
     with pytest.raises(LuthierError, match=r"cannot reach the study at .*digest"):
-        Line(board.address, b"x" * 32)
+        SessionClient(board.address, b"x" * 32)
     assert works(board)
 
 
 def test_nobody_is_heard_before_the_key(board, monkeypatch):
-    monkeypatch.setattr(Switchboard, "_heard", lambda *_: pytest.fail("heard"))
+    monkeypatch.setattr(SessionServer, "_heard", lambda *_: pytest.fail("heard"))
     stranger = Client(board.address)
     assert stranger.recv_bytes().startswith(b"#CHALLENGE#")
     for _ in range(3):
@@ -176,7 +176,7 @@ def test_garbage_is_hung_up_on(tcp, garbage):
 @pytest.mark.parametrize("said", [b"", b"\x00\x00"])
 def test_who_keeps_silent_is_hung_up_on_and_keeps_nobody_waiting(monkeypatch, said):
     monkeypatch.setattr(line, "_KEY_SECONDS", 0.2)
-    with Switchboard(Session(), "127.0.0.1") as board:
+    with SessionServer(Session(), "127.0.0.1") as board:
         silent = [socket.create_connection(board.address) for _ in range(8)]
         for connection in silent:
             connection.sendall(said)
@@ -186,7 +186,7 @@ def test_who_keeps_silent_is_hung_up_on_and_keeps_nobody_waiting(monkeypatch, sa
 
 
 def test_a_silent_caller_does_not_outlive_the_run():
-    with Switchboard(Session(), "127.0.0.1") as board:
+    with SessionServer(Session(), "127.0.0.1") as board:
         silent = socket.create_connection(board.address)
         assert silent.recv(1024)  # it is being served
     assert threads() == []
@@ -194,13 +194,13 @@ def test_a_silent_caller_does_not_outlive_the_run():
 
 
 def test_after_the_run_workers_hear_that_it_ended(board):
-    caller = Line(board.address, board.key)
+    caller = SessionClient(board.address, board.key)
     board.__exit__()
     with pytest.raises(LuthierError, match="its run has ended"):
         caller.report(1, "token", 0, 1.0)
     caller.close()
     with pytest.raises(LuthierError, match="cannot reach the study at .* has the run ended"):
-        Line(board.address, board.key)
+        SessionClient(board.address, board.key)
     board._thread = threading.Thread()  # the fixture ends it once more
     board._thread.start()
 

@@ -3,7 +3,7 @@
 from ..errors import AnalysisError as AnalysisError
 from ..surrogates.forest import Forest as Forest
 from ..surrogates.forest import fit_forest as fit_forest
-from .effects import Change as Change
+from .effects import Difference as Difference
 from .effects import Effect as Effect
 from .effects import Interaction as Interaction
 from .effects import changed as changed

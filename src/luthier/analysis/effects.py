@@ -55,11 +55,11 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Difference:
     """Holds one parameter that differs between two configurations.
 
-    >>> from luthier.analysis import Change
-    >>> change = Change("optimizer", before="sgd", after="adamw", gain=0.02)
+    >>> from luthier.analysis import Difference
+    >>> change = Difference("optimizer", before="sgd", after="adamw", gain=0.02)
     >>> f"{change.name}: {change.before} to {change.after}, {change.gain:+.2f}"
     'optimizer: sgd to adamw, +0.02'
 
@@ -124,7 +124,11 @@ def interaction(source: History | Forest, first: str, second: str) -> Interactio
     )
 
 
-def changed(source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]) -> tuple[Change, ...]:
+def changed(
+    source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]
+) -> tuple[Difference, ...]:
+    source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]
+) -> tuple[Difference, ...]:
     """Return what differs between two configurations, the largest gain first.
 
     >>> import luthier as lt
@@ -159,5 +163,5 @@ def changed(source: History | Forest, default: Mapping[str, Label], best: Mappin
         average = float(mean @ axis.weights)  # what the parent's own gain counts on
         before, after = (float(mean[axis.cell(c[name])]) if name in c else average for c in (default, best))
         gain = sign * (after - before)
-        changes.append(Change(name, default.get(name), best.get(name), gain))
+        changes.append(Difference(name, default.get(name), best.get(name), gain))
     return tuple(sorted(changes, key=lambda change: -change.gain))

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from ..engine.owner import owner_is_dead
 from ..stores import Store, open_store
-from ..stores.transfer import Whole, add_studies, copy_studies, export_studies, faults, read_export, read_studies
+from ..stores.transfer import StudyDump, add_studies, copy_studies, export_studies, faults, read_export, read_studies
 from ..trial import TrialState
 from .console import error_console, output_console, plain_table, print_json
 
@@ -123,7 +123,7 @@ def check(store: str = _STORE) -> None:
         from ..stores.sql.upkeep import damage
 
         found += damage(path)
-    studies: list[Whole] = []
+    studies: list[StudyDump] = []
     if not found:  # a damaged file cannot be read in the usual way
         studies = read_studies(opened)
     for study, records in studies:
@@ -147,12 +147,12 @@ def _sqlite_file(store: Store) -> Path | None:
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
-def _counted(studies: Sequence[Whole]) -> str:
+def _counted(studies: Sequence[StudyDump]) -> str:
     n = sum(len(records) for _, records in studies)
     return f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}, {n} trial{'' if n == 1 else 's'}"
 
 
-def _say(done: str, studies: Sequence[Whole]) -> None:
+def _say(done: str, studies: Sequence[StudyDump]) -> None:
     if not studies:
         typer.echo(f"{done} nothing: the storage has no studies")
     for study, records in studies:

@@ -3,8 +3,8 @@
 from .candidate import Candidate as Candidate
 from .candidate import Confirmation as Confirmation
 from .candidate import Run as Run
-from .choice import Decision as Decision
 from .choice import Optimism as Optimism
+from .choice import Verdict as Verdict
 from .choice import choose as choose
 from .choice import validation_optimism as validation_optimism
 from .compare import Comparison as Comparison

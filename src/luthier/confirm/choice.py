@@ -11,7 +11,7 @@ from .intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Verdict:
     """Names the winner of the re-runs, and the cheapest candidate that is as good within one standard error.
 
     >>> from luthier.confirm import Candidate, Confirmation, Run, choose
@@ -30,7 +30,7 @@ class Decision:
     cheapest: Candidate
 
 
-def choose(confirmation: Confirmation) -> Decision:
+def choose(confirmation: Confirmation) -> Verdict:
     """Return the candidate of the best mean, and beside it the cheapest that is as good within one standard error.
 
     >>> import luthier as lt
@@ -60,7 +60,7 @@ def choose(confirmation: Confirmation) -> Decision:
     best = min(sound, key=lambda c: (sign * math.fsum(c.values), *_order(c)))  # exact: the order of seeds is no matter
     error = 0.0 if math.isnan(best.error) else best.error
     close = [c for c in sound if sign * c.mean <= sign * best.mean + error]
-    return Decision(best, min(close, key=lambda c: (c.seconds, *_order(c))))
+    return Verdict(best, min(close, key=lambda c: (c.seconds, *_order(c))))
 
 
 def _order(candidate: Candidate) -> tuple[bool, int]:

@@ -17,7 +17,7 @@ from .protocol import Outcome, evaluate, shown
 
 
 @dataclass(frozen=True)
-class Left:
+class Exited:
     """The objective left in a way that ends the run, as `sys.exit` does."""
 
     exception: BaseException
@@ -55,12 +55,12 @@ def unpacked_objective(objective: bytes) -> Any:
         ) from None
 
 
-def evaluate_away(objective: Callable[[Trial], Any], trial: Trial) -> Outcome | Left:
+def evaluate_away(objective: Callable[[Trial], Any], trial: Trial) -> Outcome | Exited:
     """Run the objective on one trial, in a worker."""
     try:
         outcome = evaluate(objective, trial)
     except BaseException as error:  # Ctrl-C, an exit: not the end of this worker, but of the run
-        return Left(sendable(error))
+        return Exited(sendable(error))
     exception = None if outcome.exception is None else sendable(outcome.exception)
     return replace(outcome, exception=exception)
 
@@ -75,13 +75,13 @@ def sendable(error: Any) -> Any:
         try:
             data = cloudpickle.dumps(content)
             if type(_restored(data)) is type(error):
-                return _Parcel(data, shown(error))
+                return _Pickled(data, shown(error))
         except Exception:  # whatever its own methods raise: the next way is tried
             continue
     return RuntimeError(f"the objective raised {shown(error)}")
 
 
-class _Parcel:
+class _Pickled:
     """An exception on its way."""
 
     def __init__(self, data: bytes, shown: str) -> None:

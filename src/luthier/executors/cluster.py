@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from ..errors import LuthierError
 from ..trial import Trial
-from .away import Left, evaluate_away, packed_objective, unpacked_objective
-from .line import Line, Switchboard
+from .away import Exited, evaluate_away, packed_objective, unpacked_objective
+from .line import SessionClient, SessionServer
 from .processes import check_timeout
 from .protocol import Outcome, TrialSource
 
@@ -56,7 +56,7 @@ class Cluster(Protocol):
         """Those that ended, as soon as there is one; none after this many seconds."""
         ...
 
-    def outcome(self, handle: Any) -> Outcome | Left | None:
+    def outcome(self, handle: Any) -> Outcome | Exited | None:
         """Return what an ended `run_trial` returned. Raises WorkerDied."""
         ...
 
@@ -89,8 +89,8 @@ def run_on_cluster(
         LuthierError: the objective cannot be sent or loaded; workers cannot reach this machine; no node of a cluster
             that cannot grow holds a trial.
     """
-    with Switchboard(source.session, cluster.host, packed_objective(objective)) as switchboard:
-        loop = _Loop(cluster, source, switchboard, n_jobs, trial_timeout)
+    with SessionServer(source.session, cluster.host, packed_objective(objective)) as server:
+        loop = _Loop(cluster, source, server, n_jobs, trial_timeout)
         try:
             loop.start()
             while not loop.done.wait(0.05):
@@ -113,14 +113,14 @@ class _Loop(threading.Thread):
         self,
         cluster: Cluster,
         source: TrialSource,
-        switchboard: Switchboard,
+        server: SessionServer,
         n_jobs: int | None,
         trial_timeout: float | None,
     ) -> None:
         super().__init__(name="luthier-cluster", daemon=True)
         self._cluster = cluster
         self._source = source
-        self._switchboard = switchboard
+        self._server = server
         self._n_jobs = n_jobs
         self._trial_timeout = trial_timeout
         self._running: dict[Any, Trial] = {}
@@ -165,7 +165,7 @@ class _Loop(threading.Thread):
         room = room if self._n_jobs is None else min(room, self._n_jobs)
         while not self.ended.is_set() and len(self._running) < room and (trial := self._source.next()) is not None:
             try:
-                handle = self._cluster.submit(self._switchboard.address, self._switchboard.key, trial.ticket())
+                handle = self._cluster.submit(self._server.address, self._server.key, trial.ticket())
             except BaseException:
                 self._source.interrupted(trial)
                 raise
@@ -188,20 +188,20 @@ class _Loop(threading.Thread):
             return
         latest = time.monotonic() - self._trial_timeout
         for handle, trial in self._running.items():
-            started = self._switchboard.claimed_at(trial.token)
+            started = self._server.claimed_at(trial.token)
             late = started is not None and started < latest and handle not in self._stuck
-            if late and self._switchboard.hold(trial.token):
+            if late and self._server.hold(trial.token):
                 self._stuck.add(handle)
                 self._cluster.kill(handle)
 
     def _finish(self, handle: Any) -> None:
         trial, reason = self._running[handle], "its worker died"
-        outcome = self._switchboard.handed_in(trial.token)
+        outcome = self._server.handed_in(trial.token)
         try:
             outcome = outcome or self._cluster.outcome(handle)
         except WorkerDied as error:
             reason = str(error)
-        if isinstance(outcome, Left):
+        if isinstance(outcome, Exited):
             raise outcome.exception
         del self._running[handle]
         if handle in self._stuck:
@@ -216,14 +216,14 @@ class _Loop(threading.Thread):
         if not self._running:
             return
         try:
-            self._cluster.cancel([h for h, trial in self._running.items() if self._switchboard.hold(trial.token)])
+            self._cluster.cancel([h for h, trial in self._running.items() if self._server.hold(trial.token)])
         finally:
             for trial in self._running.values():
                 self._end(trial)
 
     def _end(self, trial: Trial) -> None:
-        outcome = self._switchboard.handed_in(trial.token)
-        if outcome is None or isinstance(outcome, Left):
+        outcome = self._server.handed_in(trial.token)
+        if outcome is None or isinstance(outcome, Exited):
             self._source.interrupted(trial)
             return
         try:
@@ -255,10 +255,10 @@ _loaded: tuple[bytes, Callable[[Trial], Any]] | None = None  # the objective of 
 _loading = threading.Lock()  # a Dask worker may run several trials, each in a thread
 
 
-def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | Left | None:
+def run_trial(address: Any, key: bytes, ticket: tuple[Any, ...]) -> Outcome | Exited | None:
     """Run a trial on a worker; None if the cluster started it before, and lost it, without saying so."""
     global _loaded
-    line = Line(address, key)
+    line = SessionClient(address, key)
     try:
         trial = Trial.from_ticket(ticket, line)
         if not line.claim(trial.token):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import LuthierError, missing
 from ..trial import Trial
-from .away import Left
+from .away import Exited
 from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
 from .processes import usable_cores
 from .protocol import Outcome, TrialSource
@@ -133,7 +133,7 @@ class _Dask:
                 return []
         return [handle for handle in handles if handle.done()]
 
-    def outcome(self, handle: Any) -> Outcome | Left | None:
+    def outcome(self, handle: Any) -> Outcome | Exited | None:
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker

@@ -1,4 +1,4 @@
-"""Switchboard and Line: how a trial in another process, or on another machine, talks to its study.
+"""SessionServer and SessionClient: how a trial in another process, or on another machine, talks to its study.
 
 Every connection proves that it has the key (HMAC, by `multiprocessing.connection`) before a byte of it is unpickled.
 """
@@ -21,14 +21,14 @@ from ..errors import LuthierError
 from ..space import Domain
 from ..trial import Session
 from ..types import Label
-from .away import Left, sendable
+from .away import Exited, sendable
 from .protocol import Outcome
 
 _KEY_SECONDS = 10.0  # for a caller to prove that it has the key
 _METHODS = frozenset({"suggest_new", "report", "should_prune", "set_trial_attrs"})
 
 
-class Switchboard:
+class SessionServer:
     """Answers the calls of trials elsewhere, a thread per connection. A context manager.
 
     Args:
@@ -46,14 +46,14 @@ class Switchboard:
         self.address = self._listener.address
         self._connections: dict[Connection, threading.Thread] = {}
         self._claimed: dict[str, float] = {}
-        self._handed_in: dict[str, Outcome | Left] = {}
+        self._handed_in: dict[str, Outcome | Exited] = {}
         self._left: set[str] = set()
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._accept, name="luthier-switchboard", daemon=True)
+        self._thread = threading.Thread(target=self._accept, name="luthier-sessions", daemon=True)
 
-    def __enter__(self) -> Switchboard:
+    def __enter__(self) -> SessionServer:
         self._thread.start()
         return self
 
@@ -127,7 +127,7 @@ class Switchboard:
         """When an attempt started on a worker, by `time.monotonic`; None if it did not."""
         return self._claimed.get(attempt)
 
-    def handed_in(self, attempt: str) -> Outcome | Left | None:
+    def handed_in(self, attempt: str) -> Outcome | Exited | None:
         """Return what came of an attempt, once; None if nothing did."""
         return self._handed_in.pop(attempt, None)
 
@@ -181,7 +181,7 @@ def _hang_up(connection: Connection) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-class Line:
+class SessionClient:
     """The session of trials in a worker: every call goes to the study's process. Not safe for threads.
 
     Raises:
@@ -222,7 +222,7 @@ class Line:
         """Return whether this is the first start of an attempt."""
         return self._call("claim", attempt)  # type: ignore[no-any-return]
 
-    def hand_in(self, attempt: str, outcome: Outcome | Left) -> None:
+    def hand_in(self, attempt: str, outcome: Outcome | Exited) -> None:
         """Say what came of an attempt."""
         self._call("hand_in", attempt, outcome)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from ..errors import LuthierError
 from ..trial import Trial
-from .away import Left, evaluate_away, packed_objective, unpacked_objective
+from .away import Exited, evaluate_away, packed_objective, unpacked_objective
 from .guard import Guard
-from .line import Line, Switchboard
+from .line import SessionClient, SessionServer
 from .pool import WorkerPool, become_script, hold_back_ctrl_c, script
 from .protocol import Outcome, TrialSource
 
@@ -58,8 +58,8 @@ class ProcessExecutor:
             LuthierError: the objective cannot be sent to a worker, or loaded there.
         """
         packed = packed_objective((objective, *script()))
-        with Guard() as guard, Switchboard(source.session) as switchboard:
-            start = (packed, switchboard.address, switchboard.key)
+        with Guard() as guard, SessionServer(source.session) as server:
+            start = (packed, server.address, server.key)
             environment = thread_environment(self.n_jobs, os.environ)
             slots = [_Slot(start, guard, environment, source, self.trial_timeout) for _ in range(self.n_jobs)]
             try:
@@ -131,8 +131,8 @@ class _Slot(threading.Thread):
             stuck = not wait([future], self._trial_timeout).done
             if stuck:
                 self._close(kill=True)  # then there is no result, unless it came in this moment
-            outcome: Outcome | Left = future.result()
-            if isinstance(outcome, Left):
+            outcome: Outcome | Exited = future.result()
+            if isinstance(outcome, Exited):
                 raise outcome.exception
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             self._close(kill=True)
@@ -182,7 +182,10 @@ class _Slot(threading.Thread):
             threading.Thread(target=self._close, kwargs={"kill": True}, name="luthier-end", daemon=True).start()
 
 
-_worker: tuple[Callable[[Trial], Any], Line] | LuthierError  # what this worker process was started with, or why not
+# what this worker process was started with, or why not
+_worker: tuple[Callable[[Trial], Any], SessionClient] | LuthierError
+    tuple[Callable[[Trial], Any], SessionClient] | LuthierError
+)  # what this worker process was started with, or why not
 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
@@ -190,7 +193,7 @@ def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
     try:
         function, *there = unpacked_objective(objective)
         become_script(*there)
-        _worker = function, Line(address, key)
+        _worker = function, SessionClient(address, key)
     except LuthierError as error:
         _worker = error
 
@@ -202,7 +205,7 @@ def _is_ready() -> bool:
     return True
 
 
-def _work(ticket: tuple[Any, ...]) -> Outcome | Left:
+def _work(ticket: tuple[Any, ...]) -> Outcome | Exited:
     assert not isinstance(_worker, LuthierError)
     objective, line = _worker
     return evaluate_away(objective, Trial.from_ticket(ticket, line))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import LuthierError, missing
 from ..trial import Trial
-from .away import Left
+from .away import Exited
 from .cluster import WorkerDied, check_arguments, each_has, listed, run_on_cluster, run_trial
 from .processes import usable_cores
 from .protocol import Outcome, TrialSource
@@ -134,7 +134,7 @@ class _Ray:
         ended, _ = ray.wait(list(handles), num_returns=1, timeout=seconds, fetch_local=False)
         return ended
 
-    def outcome(self, handle: Any) -> Outcome | Left | None:
+    def outcome(self, handle: Any) -> Outcome | Exited | None:
         import ray
         from ray import exceptions
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path  # which is slow to import
 
 FORMAT = 1
-Whole: TypeAlias = tuple[StudyRecord, list[TrialRecord]]
+StudyDump: TypeAlias = tuple[StudyRecord, list[TrialRecord]]
 """A study with all its trials."""
 
 
-def read_studies(store: Store, name: str | None = None) -> list[Whole]:
+def read_studies(store: Store, name: str | None = None) -> list[StudyDump]:
     """Return the study of that name, or all, oldest first. Raises `StudyNotFound`."""
     found = []
     for study in store.studies() if name is None else [store.study(name)]:
@@ -33,7 +33,7 @@ def read_studies(store: Store, name: str | None = None) -> list[Whole]:
     return found
 
 
-def add_studies(store: Store, studies: Sequence[Whole]) -> None:
+def add_studies(store: Store, studies: Sequence[StudyDump]) -> None:
     """Add studies with their trials: all of them, or none.
 
     Raises:
@@ -58,7 +58,7 @@ def add_studies(store: Store, studies: Sequence[Whole]) -> None:
         raise
 
 
-def copy_studies(source: Store, target: Store, name: str | None = None) -> list[Whole]:
+def copy_studies(source: Store, target: Store, name: str | None = None) -> list[StudyDump]:
     """Copy one study or all, with numbers, states, values, reports, attributes, notes and times.
 
     Trials that run in the source wait in the target. Returns what was copied; raises as `add_studies`.
@@ -71,7 +71,7 @@ def copy_studies(source: Store, target: Store, name: str | None = None) -> list[
 # -- JSON lines
 
 
-def to_lines(studies: Iterable[Whole]) -> Iterator[str]:
+def to_lines(studies: Iterable[StudyDump]) -> Iterator[str]:
     """Return the lines of a file of studies, without their ends."""
     yield to_json({"luthier": "studies", "format": FORMAT})
     for study, records in studies:
@@ -80,14 +80,14 @@ def to_lines(studies: Iterable[Whole]) -> Iterator[str]:
             yield to_json({"trial": {**asdict(record), "state": record.state.name}})
 
 
-def from_lines(lines: Iterable[str]) -> list[Whole]:
+def from_lines(lines: Iterable[str]) -> list[StudyDump]:
     """Return the studies of lines that `to_lines` wrote.
 
     Raises:
         SchemaTooNew: a newer version of Luthier wrote them.
         StorageError: they are something else, or not whole; the message names the line.
     """
-    studies: list[Whole] = []
+    studies: list[StudyDump] = []
     expected = 0
     number = 0
     for number, line in enumerate(lines, 1):
@@ -138,7 +138,7 @@ def _trial(data: dict[str, Any]) -> TrialRecord:
     )
 
 
-def export_studies(store: Store, path: Path, name: str | None = None) -> list[Whole]:
+def export_studies(store: Store, path: Path, name: str | None = None) -> list[StudyDump]:
     """Write one study or all to a new file; returns what was written.
 
     Raises:
@@ -156,7 +156,7 @@ def export_studies(store: Store, path: Path, name: str | None = None) -> list[Wh
     return studies
 
 
-def read_export(path: Path) -> list[Whole]:
+def read_export(path: Path) -> list[StudyDump]:
     """Return the studies of a file that `export_studies` wrote; raises as `from_lines`."""
     try:
         with path.open(encoding="utf-8") as file:

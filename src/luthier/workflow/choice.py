@@ -24,7 +24,7 @@ from ..confirm import (
     within,
 )
 from ..errors import DataError
-from ..executors.mapping import parallel_map
+from ..executors.parallel import parallel_map
 from ..tasks.image.work import operations_per_image
 from ..types import Configuration
 from .budget import rerun_seconds

@@ -15,7 +15,7 @@ from ...errors import LuthierError, SpaceError, StorageError, StudyNotFound
 from ...space import Choice, Domain, domain_to_json
 from ...space.labels import label_key
 from ...stores import Store, StudyRecord, open_store
-from ...stores.transfer import Whole, add_studies
+from ...stores.transfer import StudyDump, add_studies
 from ...study import Study, load_study
 from .values import Constraints, directions_of, domain_of, params_of, queued_of, record_of
 
@@ -63,7 +63,7 @@ def import_study(
     return load_study(record.name, storage=store)
 
 
-def read_optuna(source: Source, study_name: str | None = None) -> list[Whole]:
+def read_optuna(source: Source, study_name: str | None = None) -> list[StudyDump]:
     """Return the studies of an Optuna storage, or the one of that name; raises as `import_study`."""
     if isinstance(source, optuna.Study):
         return [_read(source)]
@@ -104,7 +104,7 @@ def _storage_at(source: str | PathLike[str] | optuna.storages.BaseStorage) -> st
     return optuna.storages.JournalStorage(JournalFileBackend(name))
 
 
-def _read(study: optuna.Study) -> Whole:
+def _read(study: optuna.Study) -> StudyDump:
     trials = study.get_trials(deepcopy=False)
     domains: dict[str, Domain] = {}
     for trial in trials:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from luthier.errors import LuthierError
-from luthier.executors.mapping import parallel_map
+from luthier.executors.parallel import parallel_map
 
 
 class Unloadable:
