@@ -127,8 +127,6 @@ def interaction(source: History | Forest, first: str, second: str) -> Interactio
 def changed(
     source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]
 ) -> tuple[Difference, ...]:
-    source: History | Forest, default: Mapping[str, Label], best: Mapping[str, Label]
-) -> tuple[Difference, ...]:
     """Return what differs between two configurations, the largest gain first.
 
     >>> import luthier as lt

@@ -184,8 +184,6 @@ class _Slot(threading.Thread):
 
 # what this worker process was started with, or why not
 _worker: tuple[Callable[[Trial], Any], SessionClient] | LuthierError
-    tuple[Callable[[Trial], Any], SessionClient] | LuthierError
-)  # what this worker process was started with, or why not
 
 
 def _start_worker(objective: bytes, address: Any, key: bytes) -> None:
