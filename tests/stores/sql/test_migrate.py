@@ -21,7 +21,7 @@ from luthier.testing.stores import DONE, HOUR, in_threads, new_study, trials
 from luthier.trial import TrialState
 from luthier.types import Configuration
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "store-1.db"
+GOLDEN = Path(__file__).parents[2] / "golden" / "store-1.db"
 
 ADD_COLUMN = """
 import sqlalchemy as sa
