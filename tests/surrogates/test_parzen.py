@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from luthier.space import Choice, Float, Int, Ordinal, Space
-from luthier.surrogates.parzen import Parzen
+from luthier.surrogates.parzen import Parzen, evaluation, log_densities
 from luthier.types import Floats
 
 FLAT = Space(
@@ -32,6 +32,11 @@ def parzen(
     X, weights = space.sample(rng, n), rng.random(n) + 0.1
     d = len(space)
     return Parzen(space, X, weights, prior, np.full(d, width), np.full(d, 0.3)), X, weights
+
+
+def log_density(density: Parzen, X: Floats) -> Floats:
+    (found,) = log_densities((density,), X)
+    return found
 
 
 def kernel(space: Space, j: int, x: float, mu: float, width: float = 0.15, smoothing: float = 0.3) -> float:
@@ -75,13 +80,39 @@ def test_it_is_its_definition(space: Space, n: int) -> None:
     density, X, weights = parzen(space, n)
     points = space.sample(np.random.default_rng(7), 20)
     expected = [math.log(slow_density(space, X, weights, 1.0, x)) for x in points]
-    np.testing.assert_allclose(density.log_density(points), expected, atol=1e-6)  # that of its erf
+    np.testing.assert_allclose(log_density(density, points), expected, atol=1e-6)  # that of its erf
+
+
+@pytest.mark.parametrize("space", [FLAT, TREE, Space({"x": Float(0, 1)}), Space({"c": Choice(["a", "b"])}), Space({})])
+def test_several_at_once_are_each_alone(space: Space) -> None:
+    rng = np.random.default_rng(3)
+    d = len(space)
+    densities = [
+        Parzen(space, space.sample(rng, n), rng.random(n) + 0.1, prior, np.full(d, width), np.full(d, smoothing))
+        for n, prior, width, smoothing in [
+            (9, 1.0, 0.3, 0.5),
+            (0, 2.0, 0.1, 0.3),
+            (40, 0.01, 0.02, 0.1),
+            (1, 1.0, 1.0, 1.0),
+        ]
+    ]
+    points = space.sample(rng, 30)
+    alone = np.stack([log_density(density, points) for density in densities])
+    np.testing.assert_allclose(log_densities(densities, points), alone, atol=1e-6)  # that of its erf
+
+
+def test_many_points_of_many_rows_are_worked_out_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    density, _, _ = parzen(TREE, 30)
+    points = TREE.sample(np.random.default_rng(7), 50)
+    at_once = log_density(density, points)
+    monkeypatch.setattr(evaluation, "_BLOCK", 100)
+    np.testing.assert_allclose(log_density(density, points), at_once, rtol=1e-12)
 
 
 def test_without_rows_it_is_uniform() -> None:
     density = Parzen(FLAT, np.empty((0, 5)), np.empty(0), 1.0, np.full(5, 0.1), np.full(5, 0.1))
     points = FLAT.sample(np.random.default_rng(0), 5)
-    np.testing.assert_allclose(density.log_density(points), -math.log(3 * 5 * 9))
+    np.testing.assert_allclose(log_density(density, points), -math.log(3 * 5 * 9))
     assert np.ptp(density.sample(np.random.default_rng(0), 500)[:, 0]) > 0.95
 
 
@@ -90,7 +121,7 @@ def test_it_integrates_to_one() -> None:
     density, _, _ = parzen(space, 6)
     u = (np.arange(400) + 0.5) / 400
     grid = np.array([[x, c, (n + 0.5) / 4] for x in u for c in (0, 1) for n in range(4)])
-    assert np.exp(density.log_density(grid)).sum() / 400 == pytest.approx(1, abs=1e-4)
+    assert np.exp(log_density(density, grid)).sum() / 400 == pytest.approx(1, abs=1e-4)
 
 
 def test_samples_follow_the_density() -> None:
@@ -99,7 +130,7 @@ def test_samples_follow_the_density() -> None:
     X = space.snap(density.sample(np.random.default_rng(1), 20_000))
     grid = space.snap(np.array([[c, (n + 0.5) / 4] for c in range(3) for n in range(4)]))
     seen = np.array([(row == X).all(axis=1).mean() for row in grid])
-    np.testing.assert_allclose(seen, np.exp(density.log_density(grid)), atol=0.015)
+    np.testing.assert_allclose(seen, np.exp(log_density(density, grid)), atol=0.015)
 
 
 def test_bounds_are_reached_exactly() -> None:

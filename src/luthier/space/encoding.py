@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..types import Configuration, Floats, Label, Mask
 from .conditions import AllOf, Condition, bin_of
 from .domain import Domain
 from .expression import Expression
+from .groups import Group, LogInts, groups_of, is_alone, log_ints_of
 from .labelled import Choice, pick
 from .numeric import Float, Int
 
@@ -100,38 +100,25 @@ class Layout:
         return tuple(found.values())
 
     @cached_property
-    def nearest(self) -> tuple[Floats, Floats, NDArray[np.intp], Floats, tuple[tuple[int, Domain], ...]]:
-        """What `snap` needs: middles (d,), upper bounds (d,), the columns of equal bins and how many bins each has,
-        and the columns of whole numbers on a log scale, with their domains."""
+    def nearest(self) -> tuple[Floats, Floats, NDArray[np.intp], NDArray[np.intp], Floats, LogInts | None]:
+        """What `snap` needs: middles (d,), upper bounds (d,), the columns of choices, those of equal bins and how many
+        bins each has, and whole numbers on a log scale."""
         middle, top = np.where(self.is_choice, 0.0, 0.5), np.where(self.is_choice, self.sizes - 1, 1.0)
         even = np.isfinite(self.bins) & np.array(
             [x.lattice.is_small if isinstance(x, Float | Int) and x.lattice else True for x in self.domains], dtype=bool
         )
-        others = tuple((j, x) for j, x in enumerate(self.domains) if getattr(x, "on_log_scale", False) and x.size)
         columns = np.flatnonzero(even)
-        return middle, top, columns, self.bins[columns], others
+        return middle, top, np.flatnonzero(self.is_choice), columns, self.bins[columns], log_ints_of(self.domains)
 
     @cached_property
-    def lines(
-        self,
-    ) -> tuple[tuple[str, ...], Callable[[Mapping[str, Label]], Any], slice | list[int], Floats, Floats]:
-        """Continua with `is_line`, which are encoded at once: names, their getter, columns, lower bounds, widths."""
-        found = [
-            (name, j, domain.low, domain.high - domain.low)
-            for j, (name, domain) in enumerate(self.parameters.items())
-            if isinstance(domain, Float) and domain.is_line
-        ]
-        columns = [j for _, j, _, _ in found]
-        everywhere: slice | list[int] = slice(None) if len(found) == len(self.names) else columns
-        low, width = (np.array([x[k] for x in found], dtype=np.float64) for k in (2, 3))
-        names = tuple(x[0] for x in found)
-        return names, itemgetter(*(names or ("",))), everywhere, low, width
+    def groups(self) -> tuple[Group, ...]:
+        """Parameters that are encoded together."""
+        return groups_of(self.parameters)
 
     @cached_property
-    def not_lines(self) -> tuple[tuple[int, str, Domain], ...]:
+    def alone(self) -> tuple[tuple[int, str, Domain], ...]:
         """Column, name and domain of every other parameter."""
-        lines = set(self.lines[0])
-        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if name not in lines)
+        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if is_alone(x))
 
     @cached_property
     def values(self) -> tuple[tuple[str, Callable[[float], Label]], ...]:
@@ -199,19 +186,30 @@ def _bin(size: int, u: float) -> int:
 def active(layout: Layout, X: Floats) -> Mask:
     """(n, d) which parameters are active in rows X (n, d); what stands in columns of inactive ones is ignored."""
     columns = np.ascontiguousarray(X.T)  # (d, n): it is worked out column by column
-    mask, there = np.ones(columns.shape, dtype=bool), ~np.isnan(columns)
+    mask = np.ones(columns.shape, dtype=bool)
     bins: dict[str, Floats] = {}
     for condition, parents, places, children in layout.conditional:
-        held: Mask = np.logical_and.reduce(mask[places] & there[places], axis=0)
+        held: Mask = np.logical_and.reduce([mask[place] for place in places])
         if isinstance(condition, Expression):
+            held &= ~np.isnan(columns[places]).any(axis=0)
             held &= condition({p: column(layout, X, p) for p in parents})
         elif isinstance(condition, AllOf):
             for parent, allowed in condition.allowed:
-                if parent not in bins:
+                if parent not in bins:  # NaN, which is never allowed, where the parent is missing
                     bins[parent] = bin_of(layout.parameters[parent], columns[layout.index[parent]])
-                held &= np.logical_or.reduce(bins[parent] == allowed[:, None], axis=0)
+                held &= _is_among(bins[parent], allowed)
         mask[children] = held
     return np.ascontiguousarray(mask.T)
+
+
+def _is_among(bins: Floats, allowed: Floats) -> Mask:
+    """(n,) which bins are allowed; comparing with the first and the last is enough where all between them are."""
+    found: Mask
+    if len(allowed) and allowed[-1] - allowed[0] == len(allowed) - 1:
+        found = (bins >= allowed[0]) & (bins <= allowed[-1])
+    else:
+        found = np.logical_or.reduce(bins == allowed[:, None], axis=0)
+    return found
 
 
 def feasible(layout: Layout, X: Floats) -> Mask:
@@ -253,15 +251,15 @@ def snap(layout: Layout, X: Floats) -> Floats:
 
     A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
     """
-    middle, top, columns, bins, others = layout.nearest
+    middle, top, choices, columns, bins, log_ints = layout.nearest
     X = np.where(np.isnan(X), middle, X)
     np.minimum(np.maximum(X, 0.0, out=X), top, out=X)
-    if layout.is_choice.any():
-        X[:, layout.is_choice] = np.round(X[:, layout.is_choice])
+    if len(choices):
+        X[:, choices] = np.round(X[:, choices])
     if len(columns):
         X[:, columns] = (np.minimum(np.floor(X[:, columns] * bins), bins - 1) + 0.5) / bins
-    for j, domain in others:
-        X[:, j] = domain.snap(X[:, j])
+    if log_ints is not None:
+        X[:, log_ints.columns] = log_ints.snap(X[:, log_ints.columns])
     if not layout.is_flat:
         X[~active(layout, X)] = np.nan
     return X
@@ -276,14 +274,9 @@ def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Flo
         SpaceError: an unknown choice.
     """
     X = np.full((len(configurations), len(layout.names)), np.nan)
-    names, get_all, columns, low, width = layout.lines
-    if names:
-        try:
-            values = list(map(get_all, configurations))
-        except KeyError:  # somewhere, some are inactive
-            values = [[c.get(name, np.nan) for name in names] for c in configurations]
-        X[:, columns] = np.array(values, dtype=np.float64).reshape(-1, len(names)) / width - low / width
-    for j, name, domain in layout.not_lines:
+    for group in layout.groups:
+        X[:, group.columns] = group.coordinates(group.read(configurations))
+    for j, name, domain in layout.alone:
         rows = [i for i, c in enumerate(configurations) if name in c]
         if rows:
             X[rows, j] = domain.encode([configurations[i][name] for i in rows])

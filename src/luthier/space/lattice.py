@@ -91,12 +91,17 @@ class Lattice:
             return np.where(missing, np.nan, self._table[k])
         return np.array([np.nan if x != x else float(self.at(x)) for x in u.ravel().tolist()]).reshape(u.shape)
 
+    @cached_property
+    def is_even(self) -> bool:
+        """Whether the coordinate of x is (round((x - low) / step) + 0.5) / size with doubles."""
+        spread = (self.size - 1) * (self.step / self.scale)
+        return self.is_small and (self.real or self._is_exact) and math.isfinite(spread)
+
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
         """The centre of the bin of every value, which is the nearest to it; outside [0, 1] for values outside."""
         if self.is_small and (self.real or self._is_exact):
             x, low, step = as_floats(values), self.first / self.scale, self.step / self.scale
-            spread = (self.size - 1) * step
-            gaps = (x - low) / step if math.isfinite(spread) else x / step - low / step
+            gaps = (x - low) / step if self.is_even else x / step - low / step
             return (np.round(gaps) + 0.5) / self.size
         return np.array([self._centre_of(x) for x in values], dtype=np.float64)
 

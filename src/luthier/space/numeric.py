@@ -148,7 +148,8 @@ class Float:
         return self.size is None and not self.on_log_scale and abs(self.low) <= _FAR * width < math.inf
 
     @cached_property
-    def _logs(self) -> tuple[float, float]:
+    def logs(self) -> tuple[float, float]:
+        """The logarithms of the bounds, where coordinates are logarithms."""
         return math.log(self.low), math.log(self.high)
 
     def check(self, value: Any) -> float:
@@ -167,7 +168,7 @@ class Float:
             return self.lattice.encode(values)
         x = as_floats(values)
         if self.on_log_scale:
-            a, b = self._logs
+            a, b = self.logs
             with np.errstate(divide="ignore", invalid="ignore"):
                 return (np.log(x) - a) / (b - a)
         width = self.high - self.low
@@ -183,7 +184,7 @@ class Float:
         if self.lattice is not None:
             return self.lattice.decode(u)
         if self.on_log_scale:
-            a, b = self._logs
+            a, b = self.logs
             with np.errstate(over="ignore"):
                 x = np.exp(a + u * (b - a))
         else:
@@ -205,7 +206,7 @@ class Float:
         if self.lattice is not None:
             return self.lattice.at
         if self.on_log_scale:
-            return partial(_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
+            return partial(_log_line, self.low, self.high, self.logs[0], self.logs[1] - self.logs[0])
         return partial(_line, self.low, self.high)
 
     def value(self, u: float) -> float:
@@ -276,7 +277,8 @@ class Int:
         return self.log and self.high - self.low > _NARROW * self.low
 
     @cached_property
-    def _logs(self) -> tuple[float, float]:
+    def logs(self) -> tuple[float, float]:
+        """The logarithms of the bounds of the bins, where coordinates are logarithms."""
         # bins of width 1 around every integer, so that the ends are as likely as they should be
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
@@ -292,7 +294,7 @@ class Int:
             return np.full(np.shape(values), 0.5)
         if not self.on_log_scale:
             return self.lattice.encode(values)
-        a, b = self._logs
+        a, b = self.logs
         with np.errstate(divide="ignore", invalid="ignore"):
             return (np.log(as_floats(values)) - a) / (b - a)
 
@@ -303,7 +305,7 @@ class Int:
             return np.full(u.shape, float(self.low))
         if not self.on_log_scale:
             return self.lattice.decode(u)
-        a, b = self._logs
+        a, b = self.logs
         return np.clip(np.round(np.exp(a + u * (b - a))), self.low, self.high)
 
     def snap(self, u: Floats) -> Floats:
@@ -318,7 +320,7 @@ class Int:
         if self.size == 1:
             return partial(_constant, self.low)
         if self.on_log_scale:
-            return partial(_int_log_line, self.low, self.high, self._logs[0], self._logs[1] - self._logs[0])
+            return partial(_int_log_line, self.low, self.high, self.logs[0], self.logs[1] - self.logs[0])
         return self.lattice.at
 
     def value(self, u: float) -> int:

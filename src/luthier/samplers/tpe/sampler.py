@@ -10,7 +10,7 @@ import numpy as np
 
 from ...history import History
 from ...space import Space
-from ...surrogates.parzen import Parzen, layout
+from ...surrogates.parzen import Parzen, layout, log_densities
 from ...types import Configuration, Floats
 from ..options import clear_options
 from ..startup import default_startup_trials, startup
@@ -87,11 +87,9 @@ class TPESampler:
         parts = split(history, n_good, _MAX_BAD)
         X = _known(space, history.X.take(np.concatenate([parts.good, parts.bad]), axis=0))
         k = len(parts.good)
-        good = self._density(space, X[:k], _rank_weights(k))
-        bad, found = X[k:], np.empty((0, len(space)))
+        found = np.empty((0, len(space)))
         for first in range(0, n, _GROUP):
-            rows = np.concatenate([bad, found]) if len(found) else bad
-            others = self._density(space, rows, np.ones(len(rows)))
+            good, others = self._densities(space, np.concatenate([X, found]) if len(found) else X, k)
             found = self._group(space, index, good, others, found, rng, min(n - first, _GROUP))
         return space.decode(found)
 
@@ -101,7 +99,7 @@ class TPESampler:
         """The points found (k, d), and n more, of which each counts among the others for those after it."""
         points = self._candidates(space, good, rng, n)
         taken = set(keys(found))
-        ours, theirs = good.log_density(points), others.log_density(points)
+        ours, theirs = log_densities((good, others), points)
         for i in range(n):
             start, stop = (len(points) * k // n for k in (i, i + 1))
             score = theirs[start:stop] - ours[start:stop]  # Bergstra 2011, equation (3); the least is the best
@@ -109,22 +107,32 @@ class TPESampler:
             found = np.concatenate([found, new[None, :]])
             if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
                 kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
-                theirs[stop:] = np.logaddexp(theirs[stop:], kernel.log_density(points[stop:]) - others.log_total)
+                theirs[stop:] = np.logaddexp(
+                    theirs[stop:], log_densities((kernel,), points[stop:])[0] - others.log_total
+                )
         return found
 
-    def _density(self, space: Space, X: Floats, weights: Floats) -> Parzen:
-        n = max(len(X), 1)
-        known, count, each = X, np.array(len(X)), np.ones(len(X))
-        sums = each @ X  # (d,)
-        if np.isnan(sums).any():
-            there = ~np.isnan(X)
-            known, count = np.where(there, X, 0.0), there.sum(axis=0)
-            sums = each @ known
-        squares = each @ (known * known) - sums * sums / np.maximum(count, 1)  # about the mean
-        spread = np.sqrt(12 * (squares + 1 / 12) / (count + 1))  # with one uniform point as a prior; 1 if uniform
-        widths = _WIDTH * n ** (-1 / (len(space) + 4)) * spread  # Scott's rule
+    def _densities(self, space: Space, X: Floats, k: int) -> tuple[Parzen, Parzen]:
+        """Of the first k rows (n, d), which are the good ones, best first, and of the others."""
+        counts = k, len(X) - k
+        each = np.ones(len(X))
+
+        def sums(x: Floats) -> Floats:
+            return np.stack([each[:k] @ x[:k], each[k:] @ x[k:]])  # (2, d)
+
+        known, n, total = X, np.array(counts)[:, None], sums(X)
+        if np.isnan(total).any():
+            there = (X == X).astype(np.float64)
+            known, n = np.where(there, X, 0.0), sums(there)
+            total = sums(known)
+        squares = sums(known * known) - total * total / np.maximum(n, 1)  # about the mean
+        spread = np.sqrt(12 * (squares + 1 / 12) / (n + 1))  # with one uniform point as a prior; 1 if uniform
         narrowest, choices = layout(space)[2:]
-        return Parzen(space, X, weights, self.prior_weight, np.maximum(widths, narrowest), choices / (n + choices))
+        scott = [[max(count, 1) ** (-1 / (len(space) + 4))] for count in counts]
+        widths = np.maximum(_WIDTH * np.array(scott) * spread, narrowest)
+        smoothing = choices / (np.maximum(counts, 1)[:, None] + choices)
+        good = Parzen(space, X[:k], _rank_weights(k), self.prior_weight, widths[0], smoothing[0])
+        return good, Parzen(space, X[k:], np.ones(len(X) - k), self.prior_weight, widths[1], smoothing[1])
 
     def _candidates(self, space: Space, good: Parzen, rng: np.random.Generator, n: int) -> Floats:
         """Points (c, d) that satisfy the space, for n suggestions, c at least n."""
@@ -143,9 +151,8 @@ class TPESampler:
 
 def _known(space: Space, X: Floats) -> Floats:
     """Rows without coordinates outside [0, 1], which come from another range: they count as missing."""
-    if np.fmin.reduce(X, axis=None, initial=0) >= -1e-9 and np.fmax.reduce(X, axis=None, initial=1) <= 1 + 1e-9:
-        return X
-    return np.where((np.abs(X - 0.5) > 0.5 + 1e-9) & ~space.is_choice, np.nan, X)
+    outside = np.abs(X - 0.5) > np.where(space.is_choice, np.inf, 0.5 + 1e-9)
+    return np.where(outside, np.nan, X) if outside.any() else X
 
 
 @lru_cache(maxsize=_MAX_GOOD + 1)
