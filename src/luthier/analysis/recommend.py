@@ -11,7 +11,7 @@ from ..surrogates.gp.fit import fit, starts
 from ..surrogates.gp.kernel import Embedding
 from ..surrogates.gp.observations import Observations, observations, targets
 from ..surrogates.gp.posterior import condition
-from ..surrogates.gp.refits import active
+from ..surrogates.gp.refits import subset
 from ..trial import TrialState
 from ..types import Floats
 
@@ -67,6 +67,6 @@ def _shared(y: Floats, seen: Observations) -> Floats:
 def _means(history: History, seen: Observations, y: Floats) -> Floats:
     """(n,) posterior means at what was seen."""
     embedding = Embedding(history.space)
-    F, chosen = embedding(seen.X), active(y, _MOST)
+    F, chosen = embedding(seen.X), subset(y, _MOST)
     theta = fit(embedding, F[chosen], y[chosen], starts(embedding), _ITERATIONS)
     return condition(embedding, theta, F[chosen], y[chosen]).predict(F)[0]

@@ -96,6 +96,6 @@ def test_what_runs_is_not_worth_a_second_trial():
     part, embedding = acquisition("floats")
     F = embedding(SPACES["floats"].sample(np.random.default_rng(1), 50))
     best = F[[np.argmax(part.value(F))]]
-    assert part.believe(best).value(best) < part.value(best) - 1
-    for (_, after), (_, before) in zip(part.believe(best).objectives, part.objectives, strict=True):
+    assert part.fantasize(best).value(best) < part.value(best) - 1
+    for (_, after), (_, before) in zip(part.fantasize(best).objectives, part.objectives, strict=True):
         assert after <= before

@@ -132,4 +132,4 @@ def test_what_runs_is_not_worth_a_second_trial():
     whole, embedding = acquisition("floats")
     F = embedding(SPACES["floats"].sample(np.random.default_rng(1), 50))
     best = F[[np.argmax(whole.value(F))]]
-    assert whole.believe(best).value(best) < whole.value(best) - 1
+    assert whole.fantasize(best).value(best) < whole.value(best) - 1

@@ -12,7 +12,7 @@ from luthier.space import Choice, Float, Int, Ordinal, Space
 from luthier.surrogates.gp.blas import one_thread
 from luthier.surrogates.gp.kernel import Embedding
 from luthier.surrogates.gp.posterior import condition
-from luthier.surrogates.gp.refits import ACTIVE, Fits, active, refit_sizes
+from luthier.surrogates.gp.refits import ACTIVE, Fits, refit_sizes, subset
 from luthier.testing.samplers import LARGE_SPACES, SPACES
 
 
@@ -106,11 +106,11 @@ def test_other_data_gets_another_fit():
 
 def test_the_active_set_has_the_best():
     y = np.random.default_rng(0).standard_normal(1200)
-    chosen = active(y)
+    chosen = subset(y)
     assert len(chosen) == len(set(chosen.tolist())) == ACTIVE
     assert set(np.argsort(y)[: ACTIVE // 2].tolist()) <= set(chosen.tolist())
     assert (np.diff(chosen) > 0).all()
-    assert active(y[:30]).tolist() == list(range(30))
+    assert subset(y[:30]).tolist() == list(range(30))
 
 
 def test_the_number_of_points_is_exact() -> None:

@@ -117,7 +117,7 @@ def test_what_lies_within_a_step_of_a_trial_is_worth_nothing():
     assert value[[0, 2]].max() < value[[1, 3]].min() - 1e5
     np.testing.assert_array_equal(steps.value_and_gradient(F)[1], inner.value_and_gradient(F)[1])
     pending = np.array([[0.5, 0.55]])  # a running trial has its own step around it
-    assert steps.believe(pending).value(F)[3] < -1e5
+    assert steps.fantasize(pending).value(F)[3] < -1e5
 
 
 # -- what the sampler makes of it

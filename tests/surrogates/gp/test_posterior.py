@@ -201,13 +201,13 @@ def test_gradients_of_predictions():
         np.testing.assert_allclose(dsd[:, j], (up[1] - down[1]) / 2e-5, rtol=1e-4, atol=1e-8)
 
 
-def test_believing_is_conditioning_on_the_mean():
+def test_fantasizing_is_conditioning_on_the_mean():
     embedding, theta, F, y = problem()
     posterior = condition(embedding, theta, F, y)
     new, G = problem(seed=1, n=3)[2], problem(seed=2, n=5)[2]
     whole = condition(embedding, theta, np.concatenate([F, new]), np.concatenate([y, posterior.predict(new)[0]]))
-    np.testing.assert_allclose(posterior.believe(new).predict(G), whole.predict(G), rtol=1e-7)
-    twice = posterior.believe(new[:1]).believe(new[1:])
+    np.testing.assert_allclose(posterior.fantasize(new).predict(G), whole.predict(G), rtol=1e-7)
+    twice = posterior.fantasize(new[:1]).fantasize(new[1:])
     np.testing.assert_allclose(twice.predict(G), whole.predict(G), rtol=1e-7)
     assert (twice.predict(G)[1] < posterior.predict(G)[1]).all()
 

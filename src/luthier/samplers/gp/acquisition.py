@@ -64,7 +64,7 @@ class Criterion(Protocol):
         """(m,) values and (m, p) derivatives by the numeric features."""
         ...
 
-    def believe(self, F: Floats) -> Criterion:
+    def fantasize(self, F: Floats) -> Criterion:
         """The same as if rows (q, P) were observed at their means: what a running trial does to it."""
         ...
 
@@ -125,9 +125,9 @@ class Acquisition:
     def _numbers(self) -> int:
         return (self.objectives or self.constraints)[0][0].numbers
 
-    def believe(self, F: Floats) -> Acquisition:
+    def fantasize(self, F: Floats) -> Acquisition:
         """The acquisition as if rows (q, P) were observed at their means: what a running trial does to it."""
         return Acquisition(
-            [(p.believe(F), min(best, float(p.predict(F)[0].min()))) for p, best in self.objectives],
-            [(p.believe(F), t) for p, t in self.constraints],
+            [(p.fantasize(F), min(best, float(p.predict(F)[0].min()))) for p, best in self.objectives],
+            [(p.fantasize(F), t) for p, t in self.constraints],
         )

@@ -126,13 +126,13 @@ class HypervolumeAcquisition:
             value, gradient = value + more, gradient + slope
         return value, gradient
 
-    def believe(self, F: Floats) -> HypervolumeAcquisition:
+    def fantasize(self, F: Floats) -> HypervolumeAcquisition:
         """The acquisition as if rows (q, P) were observed at their means: what a running trial does to it."""
         return HypervolumeAcquisition.of(
-            tuple(p.believe(F) for p in self.processes),
+            tuple(p.fantasize(F) for p in self.processes),
             np.concatenate([self.points, self._predict(F)[0]]),
             self.reference,
-            None if self.limits is None else self.limits.believe(F),
+            None if self.limits is None else self.limits.fantasize(F),
         )
 
     def _predict(self, F: Floats) -> tuple[Floats, Floats]:

@@ -96,6 +96,6 @@ class Steps:
         """Those of the acquisition: a climb goes through a step, and counts where it ends."""
         return self.inner.value_and_gradient(F)
 
-    def believe(self, F: Floats) -> Steps:
+    def fantasize(self, F: Floats) -> Steps:
         """The same as if rows (q, P) were observed at their means."""
-        return replace(self, inner=self.inner.believe(F), process=self.process.believe(F))
+        return replace(self, inner=self.inner.fantasize(F), process=self.process.fantasize(F))

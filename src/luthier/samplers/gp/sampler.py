@@ -13,7 +13,7 @@ from ...surrogates.gp.fit import draws, fit, spread, starts
 from ...surrogates.gp.kernel import Embedding
 from ...surrogates.gp.observations import FAIL, Observations, chebyshev, constraint_targets, observations, targets
 from ...surrogates.gp.posterior import Posterior, condition
-from ...surrogates.gp.refits import Fits, active
+from ...surrogates.gp.refits import Fits, subset
 from ...trial import TrialState
 from ...types import Configuration, Floats
 from ..options import clear_options
@@ -28,7 +28,7 @@ _INCUMBENTS = 5
 _DRAWS = 4  # of hyperparameters, besides their optimum, over which the acquisition is averaged
 _AVERAGED = 200  # observations up to which that is done: a draw costs the cube of their number
 _PLATEAU = 0.2  # by how much more to improve, in standard deviations, for each further trial of the best value
-_PENDING = 100  # running trials that are believed; beyond, the latest
+_PENDING = 100  # running trials that are fantasized; beyond, the latest
 
 
 @clear_options
@@ -88,14 +88,14 @@ class GPSampler:
         tried = Tried(space, history.X[history.states > TrialState.WAITING])
         pending = history.X[history.is_running][-_PENDING:]
         if len(pending):
-            acquisition = acquisition.believe(embedding(pending))
+            acquisition = acquisition.fantasize(embedding(pending))
         rows: list[Floats] = []
         for i in range(n):
             row = maximize(space, embedding, acquisition, incumbents, tried, rng, box)
             rows.append(row)
             if i < n - 1:
                 tried.add(row)
-                acquisition = acquisition.believe(embedding(row[None]))
+                acquisition = acquisition.fantasize(embedding(row[None]))
         return np.stack(rows)
 
     def _acquisition(
@@ -114,7 +114,7 @@ class GPSampler:
         if 1 < seen.losses.shape[1] <= MOST_OBJECTIVES:
             return *improvement(space, embedding, seen, constraints, self._fits, rng), None
         y, thetas = self._objective(space, embedding, seen, rng)
-        chosen = active(y)
+        chosen = subset(y)
         F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]
         posteriors = [condition(embedding, t, F, y) for t in thetas]
         means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
@@ -140,7 +140,7 @@ class GPSampler:
         averaged = len(seen) <= _AVERAGED
         if seen.losses.shape[1] > 1:  # other weights every time: a chain of fits would help nobody
             y = targets(chebyshev(seen.losses, seen.states, rng), seen.states)
-            chosen = active(y)
+            chosen = subset(y)
             F = embedding(seen.X[chosen])
             theta = fit(embedding, F, y[chosen], starts(embedding)[:1], 30)
             root = spread(theta, embedding, F, y[chosen]) if averaged else None
@@ -167,7 +167,7 @@ class GPSampler:
             X, c = seen.X[known], column[known]
             theta = self._fits.theta((space, "constraint", i), embedding, X, c[:, None], partial(_constraint, c))
             y, threshold = constraint_targets(c)
-            chosen = active(np.abs(y - threshold))  # what lies near the border says most about it
+            chosen = subset(np.abs(y - threshold))  # what lies near the border says most about it
             found.append((condition(embedding, theta, embedding(X[chosen]), y[chosen]), threshold))
         return found
 

@@ -12,7 +12,7 @@ from ...space import Space
 from ...surrogates.gp.kernel import Embedding
 from ...surrogates.gp.observations import Observations, rank_beyond, standardised
 from ...surrogates.gp.posterior import Posterior, condition
-from ...surrogates.gp.refits import Fits, active
+from ...surrogates.gp.refits import Fits, subset
 from ...types import Floats, Mask
 from .acquisition import Acquisition
 from .hypervolume import HypervolumeAcquisition, reference_point
@@ -80,7 +80,7 @@ def improvement(
     Y = np.stack([column(j, len(seen)) for j in range(m)], axis=1)  # (n, m)
     front = good.copy()
     front[good] = non_dominated(Y[good])
-    chosen = active(np.where(front, -np.inf, Y.mean(axis=1)))
+    chosen = subset(np.where(front, -np.inf, Y.mean(axis=1)))
     thetas = [fits.theta((space, "objective", j), embedding, seen.X, raw, partial(column, j)) for j in range(m)]
     F, Y, usable = embedding(seen.X[chosen]), Y[chosen], good[chosen]
     processes = tuple(condition(embedding, theta, F, y) for theta, y in zip(thetas, Y.T, strict=True))

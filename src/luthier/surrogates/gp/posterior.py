@@ -81,7 +81,7 @@ class Posterior:
         """(n,) posterior means at the observations."""
         return np.asarray(self.variance * matern52(squared_distances(self.Z, self.Z))[0] @ self.alpha)
 
-    def believe(self, F: Floats) -> Posterior:
+    def fantasize(self, F: Floats) -> Posterior:
         """The posterior as if rows (q, P) had been observed at their means (the kriging believer).
 
         The means stay and the standard deviations shrink. Costs O(n² q): a block append to the root.

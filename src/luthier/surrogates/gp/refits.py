@@ -34,7 +34,7 @@ def refit_sizes(n: int) -> list[int]:
     return sizes
 
 
-def active(y: Floats, most: int | None = None) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def subset(y: Floats, most: int | None = None) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Indices of at most so many observations (ACTIVE): the best half, and of the rest the latest."""
     most = ACTIVE if most is None else most
     if len(y) <= most:
@@ -103,7 +103,7 @@ class Fits:
 def _data(embedding: Embedding, X: Floats, targets: Callable[[int], Floats], m: int) -> tuple[Floats, Floats]:
     """Features and values of those of the first m observations that a process takes."""
     y = targets(m)
-    chosen = active(y)
+    chosen = subset(y)
     return embedding(X[:m][chosen]), y[chosen]
 
 
