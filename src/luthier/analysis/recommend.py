@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 
 from ..history import History
 from ..surrogates.gp.blas import one_thread
-from ..surrogates.gp.fit import fit, starts
-from ..surrogates.gp.kernel import Embedding
-from ..surrogates.gp.observations import Observations, observations, targets
-from ..surrogates.gp.posterior import condition
-from ..surrogates.gp.refits import subset
+from ..surrogates.gp.observations import Observations, observations
+from ..surrogates.gp.refits import Afresh
+from ..surrogates.gp.surrogate import Surrogate
+from ..surrogates.gp.targets import Target, objective
 from ..trial import TrialState
 from ..types import Floats
 
 _REAL = 0.5  # of what a value differs from its model: a configuration has quirks of its own, the rest is luck
-_ITERATIONS = 60
 _MOST = 200  # trials that the model takes, so that an answer costs less than half a second
+_SURROGATE = Surrogate(Afresh(starts=2, iterations=60, most=_MOST))
 
 
 def expected_order(history: History) -> NDArray[np.intp]:
@@ -51,10 +50,10 @@ def _expected(history: History) -> Floats:
     if np.count_nonzero(seen.states == TrialState.COMPLETE) < 2:
         return history.losses[:, 0]
     expected = np.full(len(history.losses), np.inf)
-    y = targets(seen.losses[:, 0], seen.states)
+    target = objective(seen)
     with one_thread():
-        mean = _means(history, seen, y)
-    expected[seen.rows] = _REAL * _shared(y, seen) + (1.0 - _REAL) * mean
+        mean = _means(history, target)
+    expected[seen.rows] = _REAL * _shared(target.y, seen) + (1.0 - _REAL) * mean
     return expected
 
 
@@ -64,9 +63,7 @@ def _shared(y: Floats, seen: Observations) -> Floats:
     return np.asarray((np.bincount(group, y) / np.bincount(group))[group])
 
 
-def _means(history: History, seen: Observations, y: Floats) -> Floats:
+def _means(history: History, target: Target) -> Floats:
     """(n,) posterior means at what was seen."""
-    embedding = Embedding(history.space)
-    F, chosen = embedding(seen.X), subset(y, _MOST)
-    theta = fit(embedding, F[chosen], y[chosen], starts(embedding), _ITERATIONS)
-    return condition(embedding, theta, F[chosen], y[chosen]).predict(F)[0]
+    found = _SURROGATE.posteriors(history.space, [target])
+    return found.processes[0].predict(found.embedding(target.X))[0]

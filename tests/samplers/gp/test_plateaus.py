@@ -9,7 +9,7 @@ from luthier.samplers import GPSampler
 from luthier.samplers.gp.acquisition import Acquisition
 from luthier.samplers.gp.plateaus import Steps, on_plateau, step
 from luthier.space import Choice, Float, Space
-from luthier.surrogates.gp.fit import starts
+from luthier.surrogates.gp.hyperparameters import starts
 from luthier.surrogates.gp.kernel import Embedding
 from luthier.surrogates.gp.posterior import condition
 from luthier.trial import TrialRecord, TrialState

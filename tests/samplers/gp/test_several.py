@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from luthier.history import History
 from luthier.multiobjective.dominance import non_dominated
 from luthier.samplers.gp import GPSampler
-from luthier.samplers.gp.several import front_targets
+from luthier.samplers.gp.several import chebyshev, front_targets
 from luthier.space import Float, Space
+from luthier.surrogates.gp.refits import Fits
 from luthier.testing.samplers import SPACES, history_of
 from luthier.trial import TrialRecord, TrialState
 
@@ -100,7 +103,7 @@ def test_a_killed_study_goes_on_as_one_that_was_not(m):
 
 
 def test_more_than_the_active_set(monkeypatch):
-    monkeypatch.setattr("luthier.surrogates.gp.refits.ACTIVE", 30)
+    monkeypatch.setattr("luthier.samplers.gp.sampler.Fits", partial(Fits, most=30))
     history = history_of(SQUARE, 70, directions=("minimize",) * 2)
     (found,) = GPSampler().suggest(SQUARE, history, np.random.default_rng(0), 1)
     assert 0.1 < found["x"] < 0.8  # the front goes from (0.2, 0.2) to (0.7, 0.7)
@@ -157,3 +160,13 @@ def test_what_piles_up_at_an_optimum_hides_nothing():
     y = front_targets(losses, np.ones(32, dtype=bool), 0)
     assert np.ptp(y[:30]) < 1e-9
     assert y[31] - y[30] == pytest.approx(y[30] - y[0])
+
+
+def test_the_scalarisation_keeps_dominance():
+    history = history_of(SPACES["floats"], 30, directions=("minimize", "maximize"))
+    states = history.states
+    total = chebyshev(history.losses, states, np.random.default_rng(0))
+    for i in range(30):
+        dominated = (history.losses > history.losses[i]).all(axis=1)
+        assert (total[dominated] > total[i]).all()
+    assert not np.array_equal(total, chebyshev(history.losses, states, np.random.default_rng(1)))

@@ -7,10 +7,11 @@ from luthier.history import History
 from luthier.samplers import GPSampler
 from luthier.samplers.gp.trust_region import PARAMETERS, trust_region
 from luthier.space import Choice, Float, Int, Space
-from luthier.surrogates.gp.fit import starts
+from luthier.surrogates.gp.hyperparameters import starts
 from luthier.surrogates.gp.kernel import Embedding
-from luthier.surrogates.gp.observations import observations, targets
+from luthier.surrogates.gp.observations import observations
 from luthier.surrogates.gp.posterior import condition
+from luthier.surrogates.gp.targets import targets
 from luthier.trial import TrialRecord, TrialState
 
 

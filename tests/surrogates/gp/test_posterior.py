@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.space import Choice, Float, Int, Space
-from luthier.surrogates.gp.fit import NOISE_FLOOR, cholesky, draws, fit, loss, spread, starts
+from luthier.surrogates.gp.cholesky import cholesky
+from luthier.surrogates.gp.fit import draws, fit, loss, spread
+from luthier.surrogates.gp.hyperparameters import NOISE_FLOOR, starts
 from luthier.surrogates.gp.input_warp import OBSERVATIONS, warped
 from luthier.surrogates.gp.kernel import Embedding, matern52, squared_distances
 from luthier.surrogates.gp.posterior import condition

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ...history import History
 from ...space import Space
 from ...surrogates.gp.blas import one_thread
-from ...surrogates.gp.fit import draws, fit, spread, starts
 from ...surrogates.gp.kernel import Embedding
-from ...surrogates.gp.observations import FAIL, Observations, chebyshev, constraint_targets, observations, targets
-from ...surrogates.gp.posterior import Posterior, condition
-from ...surrogates.gp.refits import Fits, subset
+from ...surrogates.gp.observations import FAIL, Observations, observations
+from ...surrogates.gp.posterior import Posterior
+from ...surrogates.gp.refits import Afresh, Fits
+from ...surrogates.gp.surrogate import Posteriors, Surrogate
+from ...surrogates.gp.targets import Target, constraint, objective, targets
 from ...trial import TrialState
 from ...types import Configuration, Floats
 from ..options import clear_options
@@ -21,13 +20,14 @@ from ..startup import default_startup_trials, startup, untried
 from .acquisition import Acquisition, Criterion
 from .maximize import Tried, maximize
 from .plateaus import Steps, on_plateau, step
-from .several import MOST_OBJECTIVES, improvement
+from .several import MOST_OBJECTIVES, chebyshev, improvement
 from .trust_region import Box, trust_region
 
 _INCUMBENTS = 5
 _DRAWS = 4  # of hyperparameters, besides their optimum, over which the acquisition is averaged
 _AVERAGED = 200  # observations up to which that is done: a draw costs the cube of their number
 _PLATEAU = 0.2  # by how much more to improve, in standard deviations, for each further trial of the best value
+_AFRESH = Surrogate(Afresh(starts=1, iterations=30))  # of objectives that are weighed differently every time
 _PENDING = 100  # running trials that are fantasized; beyond, the latest
 
 
@@ -60,7 +60,7 @@ class GPSampler:
 
     def __init__(self, startup_trials: int | None = None) -> None:
         self.startup_trials = startup_trials
-        self._fits = Fits()
+        self._surrogate = Surrogate(Fits())
 
     def __repr__(self) -> str:
         return f"GPSampler(startup_trials={self.startup_trials})"
@@ -105,18 +105,17 @@ class GPSampler:
 
         Nothing is to be maximised where the search has seen no more than a plateau: any place is as good as another.
         """
-        constraints = self._constraints(space, embedding, seen)
+        constraints = self._constraints(space, seen)
         good = seen.succeeded
         if not good.any():
             acquisition = Acquisition((), constraints)
             order = np.argsort(-acquisition.value(embedding(seen.X)), kind="stable")
             return acquisition, seen.X[order[:_INCUMBENTS]], None
         if 1 < seen.losses.shape[1] <= MOST_OBJECTIVES:
-            return *improvement(space, embedding, seen, constraints, self._fits, rng), None
-        y, thetas = self._objective(space, embedding, seen, rng)
-        chosen = subset(y)
-        F, y, good = embedding(seen.X[chosen]), y[chosen], good[chosen]
-        posteriors = [condition(embedding, t, F, y) for t in thetas]
+            return *improvement(space, seen, constraints, self._surrogate, rng), None
+        found = self._objective(space, seen, rng)
+        chosen, posteriors, y = found.rows, found.processes, found.Y[0]
+        good = good[chosen]
         means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
         order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
         margin = _PLATEAU * (np.count_nonzero(y[good] == y[good].min()) - 1)
@@ -133,27 +132,19 @@ class GPSampler:
         box = trust_region(space, embedding, posteriors[0], seen, incumbents[0])
         return Steps(acquisition, posteriors[0], width) if width else acquisition, incumbents, box
 
-    def _objective(
-        self, space: Space, embedding: Embedding, seen: Observations, rng: np.random.Generator
-    ) -> tuple[Floats, list[Floats]]:
-        """Standardised values (n,), and hyperparameters: their optimum, and draws from around it."""
-        averaged = len(seen) <= _AVERAGED
-        if seen.losses.shape[1] > 1:  # other weights every time: a chain of fits would help nobody
-            y = targets(chebyshev(seen.losses, seen.states, rng), seen.states)
-            chosen = subset(y)
-            F = embedding(seen.X[chosen])
-            theta = fit(embedding, F, y[chosen], starts(embedding)[:1], 30)
-            root = spread(theta, embedding, F, y[chosen]) if averaged else None
+    def _objective(self, space: Space, seen: Observations, rng: np.random.Generator) -> Posteriors:
+        """The process of the objective; where trials are few, also some with other hyperparameters."""
+        if seen.losses.shape[1] == 1:
+            surrogate, target = self._surrogate, objective(seen)
         else:
-            losses = seen.losses[:, 0]
-            raw = np.stack([losses, seen.states.astype(np.float64)], axis=1)
-            question = ((space, "objective"), embedding, seen.X, raw, lambda m: targets(losses[:m], seen.states[:m]))
-            y = targets(losses, seen.states)
-            theta = self._fits.theta(*question)
-            root = self._fits.root(*question) if averaged else None
-        return y, [theta] if root is None else [theta, *draws(theta, embedding, len(y), root, rng, _DRAWS)]
+            total = chebyshev(seen.losses, seen.states, rng)
+            scalarised = Target("scalarised", seen.X, total[:, None], lambda m: targets(total[:m], seen.states[:m]))
+            surrogate, target = _AFRESH, scalarised
+        if len(seen) <= _AVERAGED:
+            return surrogate.drawn(space, target, rng, _DRAWS)
+        return surrogate.posteriors(space, [target])
 
-    def _constraints(self, space: Space, embedding: Embedding, seen: Observations) -> list[tuple[Posterior, float]]:
+    def _constraints(self, space: Space, seen: Observations) -> list[tuple[Posterior, float]]:
         """A process for every constraint, and one for success where there are failures."""
         columns = list(seen.constraints.T)
         failed = seen.states == FAIL
@@ -162,15 +153,8 @@ class GPSampler:
         found = []
         for i, column in enumerate(columns):
             known = np.isfinite(column)
-            if not known.any():
-                continue
-            X, c = seen.X[known], column[known]
-            theta = self._fits.theta((space, "constraint", i), embedding, X, c[:, None], partial(_constraint, c))
-            y, threshold = constraint_targets(c)
-            chosen = subset(np.abs(y - threshold))  # what lies near the border says most about it
-            found.append((condition(embedding, theta, embedding(X[chosen]), y[chosen]), threshold))
+            if known.any():
+                target, threshold = constraint(f"constraint {i}", seen.X[known], column[known])
+                near = np.abs(target.y - threshold)  # what lies near the border says most about it
+                found.append((self._surrogate.posteriors(space, [target], order=near).processes[0], threshold))
         return found
-
-
-def _constraint(c: Floats, m: int) -> Floats:
-    return constraint_targets(c[:m])[0]

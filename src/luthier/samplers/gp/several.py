@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...multiobjective.dominance import non_dominated
 from ...space import Space
-from ...surrogates.gp.kernel import Embedding
-from ...surrogates.gp.observations import Observations, rank_beyond, standardised
-from ...surrogates.gp.posterior import Posterior, condition
-from ...surrogates.gp.refits import Fits, subset
+from ...surrogates.gp.observations import COMPLETE, Observations
+from ...surrogates.gp.posterior import Posterior
+from ...surrogates.gp.surrogate import Surrogate
+from ...surrogates.gp.targets import Target, rank_beyond, standardised, targets
 from ...types import Floats, Mask
 from .acquisition import Acquisition
 from .hypervolume import HypervolumeAcquisition, reference_point
@@ -53,38 +54,51 @@ def front_targets(losses: Floats, succeeded: Mask, j: int) -> Floats:
     return standardised(rank_beyond(y, cut, float(np.mean(y <= cut)) - 0.5 / len(y)))
 
 
+def chebyshev(losses: Floats, states: NDArray[np.int8], rng: np.random.Generator) -> Floats:
+    """Return several objectives as one (n,) by random weights (Knowles 2006, ParEGO); NaN for a failure."""
+    done = states == COMPLETE
+    total = np.full(len(losses), np.nan)
+    if not done.any():
+        return total
+    weights = rng.dirichlet(np.ones(losses.shape[1]))
+    scaled = np.stack([targets(column, states)[done] for column in losses.T], axis=1)
+    scaled -= scaled.min(axis=0)
+    scaled /= np.maximum(scaled.max(axis=0), 1e-12)
+    weighted = scaled * weights
+    total[done] = weighted.max(axis=1) + 0.05 * weighted.sum(axis=1)
+    return total
+
+
 def improvement(
     space: Space,
-    embedding: Embedding,
     seen: Observations,
     constraints: Sequence[tuple[Posterior, float]],
-    fits: Fits,
+    surrogate: Surrogate,
     rng: np.random.Generator,
 ) -> tuple[HypervolumeAcquisition, Floats]:
     """What to maximise, and rows of the front (k, d) in random order.
 
     Args:
         space: what to search.
-        embedding: of the space.
         seen: with two or more objectives; at least one trial has succeeded.
         constraints: see `Acquisition`.
-        fits: the cache of hyperparameters.
+        surrogate: of the objectives.
         rng: for the order.
     """
-    good, m = seen.succeeded, seen.losses.shape[1]
+    good = seen.succeeded
     raw = np.concatenate([seen.losses, good[:, None]], axis=1)
 
     def column(j: int, n: int) -> Floats:
         return front_targets(seen.losses[:n], good[:n], j)
 
-    Y = np.stack([column(j, len(seen)) for j in range(m)], axis=1)  # (n, m)
+    objectives = [Target(f"objective {j}", seen.X, raw, partial(column, j)) for j in range(seen.losses.shape[1])]
+    Y = np.stack([target.y for target in objectives], axis=1)  # (n, m)
     front = good.copy()
     front[good] = non_dominated(Y[good])
-    chosen = subset(np.where(front, -np.inf, Y.mean(axis=1)))
-    thetas = [fits.theta((space, "objective", j), embedding, seen.X, raw, partial(column, j)) for j in range(m)]
-    F, Y, usable = embedding(seen.X[chosen]), Y[chosen], good[chosen]
-    processes = tuple(condition(embedding, theta, F, y) for theta, y in zip(thetas, Y.T, strict=True))
-    points = np.stack([process.means() for process in processes], axis=1)[usable]
+    found = surrogate.posteriors(space, objectives, order=np.where(front, -np.inf, Y.mean(axis=1)))
+    chosen, usable = found.rows, good[found.rows]
+    points = np.stack([process.means() for process in found.processes], axis=1)[usable]
     limits = Acquisition((), constraints) if constraints else None
+    reference = reference_point(Y[chosen][usable])
     rows = rng.permutation(np.flatnonzero(front[chosen]))[:_INCUMBENTS]
-    return HypervolumeAcquisition.of(processes, points, reference_point(Y[usable]), limits), seen.X[chosen][rows]
+    return HypervolumeAcquisition.of(found.processes, points, reference, limits), seen.X[chosen][rows]

@@ -24,12 +24,14 @@ class Embedding:
     """Encoded rows of a space as features.
 
     Attributes:
+        space: whose rows they are.
         numeric: (p,) columns of X that are numbers with more than one value; features [:, :p], in this order.
         group: (P,) the length scale of every feature.
         groups: number of length scales.
     """
 
     def __init__(self, space: Space) -> None:
+        self.space = space
         domains = space.domains
         self.numeric = np.array(
             [j for j, x in enumerate(domains) if not isinstance(x, Choice) and x.size != 1], dtype=np.intp

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...types import Floats
-from .fit import NOISE_FLOOR, cholesky, split
+from .cholesky import cholesky, inverse_lower
+from .hyperparameters import NOISE_FLOOR, split
 from .input_warp import warped, warped_with_slopes
 from .kernel import Embedding, matern52, squared_distances
 
@@ -92,7 +93,7 @@ class Posterior:
         own, _ = matern52(squared_distances(new, new))
         S = self.variance * own - V @ V.T
         S.flat[:: len(F) + 1] += self.noise
-        corner = _inverse_lower(cholesky(S))
+        corner = inverse_lower(cholesky(S))
         n, q = len(self.Z), len(F)
         root = np.zeros((n + q, n + q))
         root[:n, :n] = self.root
@@ -104,14 +105,14 @@ class Posterior:
 
 
 def condition(embedding: Embedding, theta: Floats, F: Floats, y: Floats) -> Posterior:
-    """The posterior given features (n, P), standardised values (n,) and hyperparameters (see `fit`)."""
+    """The posterior given features (n, P), standardised values (n,) and hyperparameters (see `hyperparameters`)."""
     h = split(theta, embedding)
     scale = np.exp(-h.log_length)[embedding.group]
     variance, noise = float(np.exp(h.log_variance)), float(np.exp(h.log_noise)) + NOISE_FLOOR
     Z = warped(F, h.warp) * scale
     K = variance * matern52(squared_distances(Z, Z))[0]
     K.flat[:: len(F) + 1] = variance + noise
-    root = _inverse_lower(cholesky(K))
+    root = inverse_lower(cholesky(K))
     return Posterior(Z, h.warp, scale, variance, noise, root, root.T @ (root @ y))
 
 
@@ -121,9 +122,3 @@ def stacked(posteriors: Sequence[Posterior]) -> Posterior:
     Z, warp, scale, root, alpha = map(np.stack, parts)
     variance, noise = (np.reshape([getattr(p, x) for p in posteriors], (-1, 1, 1)) for x in ("variance", "noise"))
     return Posterior(Z, warp, scale, variance, noise, root, alpha)
-
-
-def _inverse_lower(L: Floats) -> Floats:
-    from scipy.linalg.lapack import dtrtri
-
-    return np.asarray(dtrtri(L, lower=1)[0])
