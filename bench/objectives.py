@@ -22,11 +22,10 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna._hypervolume import compute_hypervolume
 
 from luthier import Choice, Float, Int, Space
 from luthier.history import History
-from luthier.multiobjective.dominance import non_dominated
+from luthier.multiobjective.hypervolume import hypervolume
 from luthier.samplers import GPSampler, RandomSampler
 from luthier.trial import TrialRecord, TrialState
 from race.plain import parse
@@ -48,9 +47,7 @@ class Problem:
     constrained: bool = False
 
     def gap(self, losses: list[tuple[float, ...]]) -> float:
-        L = np.array([x for x in losses if np.less(x, self.reference).all()]).reshape(-1, len(self.reference))
-        reached = compute_hypervolume(L[non_dominated(L)], np.array(self.reference)) if len(L) else 0.0
-        return float(1 - reached / self.best)
+        return 1 - hypervolume(np.array(losses), np.array(self.reference)) / self.best
 
 
 def zdt(power: float, c: Mapping[str, float]) -> Told:

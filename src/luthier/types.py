@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.intp]
 
 Label: TypeAlias = bool | int | float | str | None
 """A parameter's value as it is stored: a JSON scalar. Any other choice is stored by its label."""

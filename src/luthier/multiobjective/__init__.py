@@ -1,1 +1,1 @@
-"""Several objectives: dominance, and the boxes of what is not dominated. Arrays in, arrays out."""
+"""Several objectives: dominance, what is not dominated cut into boxes, hypervolume. Arrays in, arrays out."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.history import History
-from luthier.samplers.tpe.ranking import best_by_domination, split
+from luthier.samplers.tpe.ranking import split
 from luthier.space import Float, Space
 from luthier.testing.samplers import history_of
 from luthier.trial import TrialRecord, TrialState
@@ -67,23 +67,12 @@ def test_the_bad_are_thinned_out_evenly_but_for_the_running_ones() -> None:
     assert np.diff(bad).max() < 20
 
 
-@given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 40), st.integers(0, 999))
-@settings(deadline=None, max_examples=150)
-def test_fronts_come_in_order(k: int, m: int, n: int, seed: int) -> None:
-    losses = np.random.default_rng(seed).integers(0, 6, size=(k, m)).astype(float)
-    chosen = best_by_domination(losses, n)
-    assert len(set(chosen.tolist())) == min(n, k)
-    level, rest, depth = np.zeros(k, dtype=int), list(range(k)), 0
-    while rest:  # the definition: peel off what nothing left dominates
-        front = [
-            i for i in rest if not any((losses[j] <= losses[i]).all() and (losses[j] < losses[i]).any() for j in rest)
-        ]
-        level[front] = depth
-        rest, depth = [i for i in rest if i not in front], depth + 1
-    assert np.sort(level)[: len(chosen)].tolist() == level[chosen].tolist()
-
-
-def test_within_a_front_the_ends_and_the_lonely_come_first() -> None:
-    x = np.array([0.0, 0.1, 0.11, 0.12, 0.6, 1.0])
-    ranks = best_by_domination(np.stack([x, -x], axis=1), 3)
-    assert {0, 5} <= set(ranks.tolist())
+def test_of_several_objectives_the_best_are_the_feasible_of_the_first_front() -> None:
+    told = [(0.0, 3.0), (3.0, 0.0), (1.0, 1.0), (2.0, 2.0), (-1.0, -1.0)]
+    known = History(LINE, ("minimize", "maximize"))
+    known.put(
+        TrialRecord(i, COMPLETE, {"x": 0.5}, (a, -b), constraints=(1.0,) if a < 0 else ())
+        for i, (a, b) in enumerate(told)
+    )
+    assert set(split(known, 3, 100).good.tolist()) == {0, 1, 2}
+    assert split(known, 4, 100).good.tolist()[3:] == [3]

@@ -11,13 +11,10 @@ from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...history import History
 from ...trial import TrialState
-from ...types import Floats
-
-Rows = NDArray[np.intp]
+from ...types import Floats, Rows
 
 _GRAIN = 1e9  # points whose coordinates agree to this share of the range are the same
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...history import History
+from ...multiobjective.dominance import best_first
 from ...trial import TrialState
-from ...types import Floats
-from .index import Rows, index_of
+from ...types import Rows
+from .index import index_of
 
 
 class Split(NamedTuple):
@@ -61,50 +61,4 @@ def _others(n: int, good: Rows, unfinished: list[int], cap: int) -> Rows:
 def _best_of_several(history: History, n: int) -> Rows:
     """The n best of the complete and feasible rows of a study with several objectives, best first."""
     rows = np.flatnonzero((history.states == TrialState.COMPLETE) & history.feasible)
-    losses = history.losses[rows]  # (k, m)
-    return rows[best_by_domination(np.where(np.isnan(losses), np.inf, losses), n)]
-
-
-def best_by_domination(losses: Floats, n: int) -> Rows:
-    """Return positions of the n best rows of losses (k, m): by front, then by crowding distance.
-
-    Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", III.A and III.B;
-    on ranks in place of values, so that no scale and no outlier matters.
-    """
-    ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in losses.T], axis=1)  # (k, m)
-    rest = np.arange(len(ranks))
-    found: list[Rows] = []
-    count = 0
-    while count < min(n, len(ranks)):
-        in_front = _front(ranks[rest])
-        front = rest[in_front]
-        if count + len(front) > n:
-            front = front[np.argsort(-_crowding(ranks[front]), kind="stable")[: n - count]]
-        found.append(front)
-        count += len(front)
-        rest = rest[~in_front]
-    return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
-
-
-def _front(ranks: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """(k,) which rows no other dominates; equal rows count together."""
-    kept = np.zeros(len(ranks), dtype=bool)
-    open_ = np.arange(len(ranks))
-    sums = ranks.sum(axis=1)
-    while len(open_):
-        best = ranks[open_[sums[open_].argmin()]]  # nothing dominates the row of the least sum
-        same = (ranks[open_] == best).all(axis=1)
-        kept[open_[same]] = True
-        open_ = open_[(ranks[open_] < best).any(axis=1)]
-    return kept
-
-
-def _crowding(ranks: NDArray[np.intp]) -> Floats:
-    """(k,) crowding distances within one front; infinite at its ends."""
-    distance = np.zeros(len(ranks))
-    for column in ranks.T:
-        order = np.argsort(column, kind="stable")
-        gaps = np.full(len(ranks), np.inf)
-        gaps[1:-1] = column[order[2:]] - column[order[:-2]]
-        distance[order] += gaps / max(1, np.ptp(column))
-    return distance
+    return rows[best_first(history.losses[rows], n)]
