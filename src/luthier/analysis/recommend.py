@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..history import History
+from ..samplers.tried import marks
 from ..surrogates.gp.blas import one_thread
 from ..surrogates.gp.observations import Observations, observations
 from ..surrogates.gp.refits import Afresh
@@ -59,7 +60,7 @@ def _expected(history: History) -> Floats:
 
 def _shared(y: Floats, seen: Observations) -> Floats:
     """(n,) values, averaged over equal configurations."""
-    _, group = np.unique(np.nan_to_num(seen.X, nan=-1.0), axis=0, return_inverse=True)
+    _, group = np.unique(marks(seen.X), return_inverse=True)
     return np.asarray((np.bincount(group, y) / np.bincount(group))[group])
 
 

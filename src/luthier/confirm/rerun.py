@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,8 +12,9 @@ import numpy as np
 from ..analysis.recommend import expected_order
 from ..errors import DataError
 from ..history import History
+from ..samplers.tried import marks, marks_of_trials
 from ..trial import TrialRecord
-from ..types import Configuration, Label
+from ..types import Configuration, Rows
 from .candidate import Confirmation, Run
 from .intervals import EVERYWHERE, Bounds
 from .race import Plan
@@ -40,19 +40,18 @@ def best_trials(history: History, objective: int = 0) -> list[TrialRecord]:
     return _distinct(history, rows[np.argsort(losses[rows], kind="stable")])
 
 
-def _distinct(history: History, rows: Iterable[int]) -> list[TrialRecord]:
-    first: dict[str, TrialRecord] = {}
-    for row in rows:
-        record = history.records[row]
-        first.setdefault(_key(record.params), record)
+def _distinct(history: History, rows: Rows) -> list[TrialRecord]:
+    first: dict[int, TrialRecord] = {}
+    for row, mark in zip(rows.tolist(), marks_of_trials(history, rows), strict=True):
+        first.setdefault(mark, history.records[row])
     return list(first.values())
 
 
 def _leaders(history: History, observed: Sequence[TrialRecord], top: int) -> list[TrialRecord]:
     """Those of the `best_trials` that are expected to be best, and the first whatever is expected of it."""
-    known = {_key(t.params): t for t in observed}  # of equal configurations the luckiest, as everywhere
-    keys = (_key(t.params) for t in _distinct(history, expected_order(history)))
-    expected = [known[key] for key in keys if key in known][:top]
+    known = dict(zip(_marks(history, observed), observed, strict=True))  # of equal ones the luckiest, as everywhere
+    likely = _marks(history, _distinct(history, expected_order(history)))
+    expected = [known[mark] for mark in likely if mark in known][:top]
     return expected if observed[0] in expected else [*expected[:-1], observed[0]]
 
 
@@ -88,11 +87,12 @@ def plan_reruns(
     first: list[int | None] = [trials[0].number]
     if include_default:
         default = history.space.defaults()
-        among = [number for number, params, _ in entries if _key(params) == _key(default)]
-        if not among:
-            known = (t.values[0] for t in trials if t.values and _key(t.params) == _key(default))
-            entries.append((None, default, next(known, math.nan)))
-        first.append(among[0] if among else None)
+        (mark,) = marks(history.space.encode([default])).tolist()
+        same = next((t for t, m in zip(trials, _marks(history, trials), strict=True) if m == mark), None)
+        is_among = same is not None and same.number in [number for number, _, _ in entries]
+        if not is_among:
+            entries.append((None, default, same.values[0] if same is not None and same.values else math.nan))
+        first.append(same.number if same is not None and is_among else None)
     reference = tuple(dict.fromkeys(first)) if race else ()
     return Plan(history.directions[0], chosen, tuple(entries), reference, bounds)
 
@@ -175,5 +175,5 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return chosen
 
 
-def _key(params: Mapping[str, Label]) -> str:
-    return json.dumps(params if isinstance(params, dict) else dict(params), sort_keys=True)
+def _marks(history: History, trials: Sequence[TrialRecord]) -> list[int]:
+    return marks_of_trials(history, [trial.number for trial in trials])

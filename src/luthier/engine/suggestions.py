@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import SearchSpaceExhausted, SpaceError
 from ..history import History
 from ..samplers import Sampler, SuggestsOne
+from ..samplers.tried import Tried
 from ..space import Domain, Space
 from ..space.partial import complete
 from ..trial import TrialRecord
@@ -91,12 +92,10 @@ class Suggestions:
 
     def is_taken(self, history: History, number: int, params: Configuration) -> bool:
         """Return whether another trial that runs has the same parameters."""
-        from ..samplers.startup import is_tried  # which brings the sequences
-
         others = history.is_running.copy()
         others[number:][:1] = False
         row = history.space.encode([history.space.known(params)])[0]
-        return bool(is_tried(history.X[others], row).any())
+        return row in Tried(history.X[others])
 
     def value(self, history: History, number: int, name: str, domain: Domain) -> Label:
         """Return the value of one parameter that an objective asks for in the middle of a trial."""

@@ -10,8 +10,9 @@ from ..errors import SpaceError
 from ..history import History
 from ..space import Space
 from ..trial import TrialState
-from ..types import Configuration, Floats, Mask
+from ..types import Configuration, Floats
 from .sequences import MAX_SOBOL_DIMENSIONS, point_sequence
+from .tried import Tried
 
 _OTHERS = 64  # random points of which one takes the place of a point that was tried
 
@@ -44,7 +45,7 @@ def startup(
         return [{} for _ in range(n)]
     defaults = _defaults(space)
     found: list[Configuration] = []
-    if defaults is not None and not _was_tried(history, space, defaults):
+    if defaults is not None and space.encode([defaults])[0] not in Tried(history.X):
         found.append(defaults)
     if len(space) > MAX_SOBOL_DIMENSIONS:
         return found[:n] + space.decode(space.sample(rng, n - len(found[:n])))
@@ -65,19 +66,14 @@ def untried(space: Space, history: History, X: Floats, rng: np.random.Generator)
 
     Points of a sequence repeat themselves where the space has few. Where no other is found, a row stays.
     """
-    known, out = history.X, X.copy()
+    known, out = Tried(history.X), X.copy()
     for i in range(len(X)):
-        if is_tried(known, out[i]).any():
+        if out[i] in known:
             others = space.sample(rng, _OTHERS)
-            new = ~np.array([is_tried(known, row).any() for row in others])
+            new = ~known.among(others)
             out[i] = others[np.argmax(new)] if new.any() else out[i]
-        known = np.concatenate([known, out[i : i + 1]])
+        known = known.with_rows(out[i : i + 1])
     return out
-
-
-def is_tried(X: Floats, row: Floats) -> Mask:
-    """Return which rows (n, d) are the same as a row (d,)."""
-    return np.asarray(np.isclose(X, row, rtol=0, atol=1e-9, equal_nan=True).all(axis=1))
 
 
 def _defaults(space: Space) -> Configuration | None:
@@ -87,10 +83,6 @@ def _defaults(space: Space) -> Configuration | None:
         return space.defaults()
     except SpaceError:  # they do not satisfy `require`: no place to start
         return None
-
-
-def _was_tried(history: History, space: Space, configuration: Configuration) -> bool:
-    return bool(is_tried(history.X, space.encode([configuration])[0]).any())
 
 
 def _seed_of(configuration: Configuration | None) -> int:

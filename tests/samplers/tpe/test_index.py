@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from luthier import history as history_module
 from luthier.history import History
-from luthier.samplers.tpe.index import Index, index_of, keys
+from luthier.samplers.tpe.index import Index, index_of
 from luthier.space import Choice, Float, Int, Space
 from luthier.testing.samplers import HISTORIES, history_of
 from luthier.trial import TrialRecord, TrialState
@@ -71,15 +71,6 @@ def test_more_changes_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
     history.put(whole.records[5:])
     assert history.changed_since(history.version - 2) is None
     assert seen(index_of(history), history, 3) == read_at_once(history, 3)
-
-
-def test_points_are_the_same_to_a_billionth() -> None:
-    X = np.array([[0.25, np.nan], [0.25 + 1e-13, -np.nan], [0.25 + 1e-8, np.nan], [0.25, 0.0], [0.25, -1e-15]])
-    a, b, c, d, e = keys(X)
-    assert a == b
-    assert d == e
-    assert len({a, c, d}) == 3
-    assert keys(X[:0]) == []
 
 
 def test_it_goes_with_its_history() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...space import Choice, Domain, Int, Space
 from ...surrogates.gp.kernel import Embedding
-from ...types import Floats, Mask
+from ...types import Floats
+from ..tried import Tried
 from .acquisition import Criterion
 from .trust_region import Box
 
@@ -19,35 +20,6 @@ _LOCAL = 60  # perturbations of each incumbent
 _REFINED = 6
 _CONTINUUM = 20  # a number with more values moves along the gradient and is rounded; others are exchanged
 _ITERATIONS = 12
-_SAME = 1e-10  # far above the rounding of a projection, far below what tells configurations apart
-
-
-class Tried:
-    """Configurations that must not be proposed again, as one number each: a fixed projection of the row."""
-
-    def __init__(self, space: Space, X: Floats) -> None:
-        self._weights = np.random.default_rng(0).uniform(0.5, 1.5, len(space))
-        self._marks = np.sort(self._mark(space.snap(X)))
-
-    def __contains__(self, row: Floats) -> bool:
-        return bool(self.among(row[None])[0])
-
-    def add(self, row: Floats) -> None:
-        """One more row (d,) as `snap` leaves it."""
-        self._marks = np.sort(np.append(self._marks, self._mark(row[None])))
-
-    def among(self, X: Floats) -> Mask:
-        """(m,) which snapped rows are known, give or take rounding; another is taken for one once in 10⁷."""
-        if len(self._marks) == 0:
-            return np.zeros(len(X), dtype=bool)
-        marks = self._mark(X)
-        right = np.minimum(np.searchsorted(self._marks, marks), len(self._marks) - 1)
-        left = np.maximum(right - 1, 0)
-        gap = np.minimum(np.abs(self._marks[right] - marks), np.abs(self._marks[left] - marks))
-        return np.asarray(gap < _SAME)
-
-    def _mark(self, X: Floats) -> Floats:
-        return np.asarray(np.where(np.isnan(X), -1.0, X) @ self._weights)
 
 
 def maximize(

@@ -17,8 +17,9 @@ from ...trial import TrialState
 from ...types import Configuration, Floats
 from ..options import clear_options
 from ..startup import default_startup_trials, startup, untried
+from ..tried import Tried
 from .acquisition import Acquisition, Criterion
-from .maximize import Tried, maximize
+from .maximize import maximize
 from .plateaus import Steps, on_plateau, step
 from .several import MOST_OBJECTIVES, chebyshev, improvement
 from .trust_region import Box, trust_region
@@ -85,7 +86,7 @@ class GPSampler:
         acquisition, incumbents, box = self._acquisition(space, embedding, seen, rng)
         if acquisition is None:
             return untried(space, history, space.sample(rng, n), rng)
-        tried = Tried(space, history.X[history.states > TrialState.WAITING])
+        tried = Tried(space.snap(history.X[history.states > TrialState.WAITING]))
         pending = history.X[history.is_running][-_PENDING:]
         if len(pending):
             acquisition = acquisition.fantasize(embedding(pending))
@@ -94,7 +95,7 @@ class GPSampler:
             row = maximize(space, embedding, acquisition, incumbents, tried, rng, box)
             rows.append(row)
             if i < n - 1:
-                tried.add(row)
+                tried = tried.with_rows(row[None])
                 acquisition = acquisition.fantasize(embedding(row[None]))
         return np.stack(rows)
 

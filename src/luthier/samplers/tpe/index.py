@@ -15,8 +15,7 @@ import numpy as np
 from ...history import History
 from ...trial import TrialState
 from ...types import Floats, Rows
-
-_GRAIN = 1e9  # points whose coordinates agree to this share of the range are the same
+from ..tried import marks
 
 
 class Index:
@@ -25,7 +24,7 @@ class Index:
     Attributes:
         n_ranked: how many trials are COMPLETE or PRUNED, and so have a result to be ranked by.
         unfinished: rows that are WAITING or RUNNING.
-        tried: how many rows there are of each point; see `keys`.
+        tried: how many rows there are of each point, by its mark.
     """
 
     def __init__(self) -> None:
@@ -36,8 +35,8 @@ class Index:
     def _forget(self) -> None:
         self.n_ranked = 0
         self.unfinished: set[int] = set()
-        self.tried: dict[bytes, int] = {}
-        self._keys: list[bytes] = []
+        self.tried: dict[int, int] = {}
+        self._marks: list[int] = []
         self._states: list[int] = []
         self._best: list[tuple[float, int]] | None = None  # (loss, row) of the best complete and feasible rows
 
@@ -57,20 +56,20 @@ class Index:
         self._version = history.version
 
     def _count(self, rows: Sequence[int], history: History) -> None:
-        known = len(self._keys)
-        for row, key in zip(rows, keys(history.X[rows]), strict=True):
+        known = len(self._marks)
+        for row, mark in zip(rows, marks(history.X[rows]).tolist(), strict=True):
             state = history.records[row].state
             if row < known:
-                before, self._keys[row] = self._keys[row], key
+                before, self._marks[row] = self._marks[row], mark
                 self.tried[before] -= 1
                 if not self.tried[before]:
                     del self.tried[before]
                 self.n_ranked -= _is_ranked(self._states[row])
                 self._states[row] = state
             else:
-                self._keys.append(key)
+                self._marks.append(mark)
                 self._states.append(state)
-            self.tried[key] = self.tried.get(key, 0) + 1
+            self.tried[mark] = self.tried.get(mark, 0) + 1
             self.n_ranked += _is_ranked(state)
             if state < TrialState.COMPLETE:
                 self.unfinished.add(row)
@@ -115,15 +114,6 @@ def index_of(history: History) -> Index:
         index = _INDEXES[history] = Index()
     index.update(history)
     return index
-
-
-def keys(X: Floats) -> list[bytes]:
-    """One key for each of the rows (n, d), the same for points that are the same; NaN is equal to NaN."""
-    grains = np.rint(X * _GRAIN)
-    grains += 0.0  # no -0.0
-    grains[np.isnan(grains)] = np.nan  # one NaN for all
-    data, width = grains.tobytes(), grains.itemsize * X.shape[1]
-    return [data[i * width : (i + 1) * width] for i in range(len(X))]
 
 
 def _is_ranked(state: int) -> bool:

@@ -14,7 +14,8 @@ from ...surrogates.parzen import Parzen, layout, log_densities
 from ...types import Configuration, Floats
 from ..options import clear_options
 from ..startup import default_startup_trials, startup
-from .index import Index, index_of, keys
+from ..tried import marks
+from .index import Index, index_of
 from .ranking import split
 
 _MAX_GOOD = 25
@@ -98,7 +99,7 @@ class TPESampler:
     ) -> Floats:
         """The points found (k, d), and n more, of which each counts among the others for those after it."""
         points = self._candidates(space, good, rng, n)
-        taken = set(keys(found))
+        taken = set(marks(found).tolist())
         ours, theirs = log_densities((good, others), points)
         for i in range(n):
             start, stop = (len(points) * k // n for k in (i, i + 1))
@@ -162,15 +163,15 @@ def _rank_weights(n: int) -> Floats:
     return weights / weights.mean() if n else weights
 
 
-def _first_new(space: Space, points: Floats, index: Index, taken: set[bytes], rng: np.random.Generator) -> Floats:
+def _first_new(space: Space, points: Floats, index: Index, taken: set[int], rng: np.random.Generator) -> Floats:
     """The first of the points, best first, that was not tried; else a uniform one that was not; else the first.
 
     What was found before in the batch is `taken`, and what is found now then, too.
     """
     for batch in (points[:1], points[1:], None):  # the first is nearly always new
         rows = space.sample(rng, _LAST_RESORT) if batch is None else batch
-        for row, key in zip(rows, keys(rows), strict=True):
-            if key not in index.tried and key not in taken:
-                taken.add(key)
+        for row, mark in zip(rows, marks(rows).tolist(), strict=True):
+            if mark not in index.tried and mark not in taken:
+                taken.add(mark)
                 return np.asarray(row)
     return np.asarray(points[0])
