@@ -42,7 +42,7 @@ from ..trial import Trial, TrialRecord, TrialState
 from ..trial.results import check_json
 from ..types import Configuration, Label
 from .owner import owner_id
-from .running import SAVE_SECONDS, HeldTrials
+from .running import SAVE_SECONDS, RunningTrials
 from .suggestions import Suggestions
 
 LEASE_SECONDS = 120.0
@@ -93,7 +93,7 @@ class Engine:
         self._suggestions = Suggestions(sampler, study.seed)
         self._revision = 0
         self._lease = lease if store.shared else None
-        self.held = HeldTrials(store, study.name, self._lease)
+        self.held = RunningTrials(store, study.name, self._lease)
         self._become_this_process()
         _engines.add(self)
         with no_garbage_collection():  # there may be much

@@ -13,7 +13,7 @@ from ..executors import Outcome
 from ..stores import Result
 from ..trial import Session, Trial, TrialRecord, TrialState
 from .engine import Engine
-from .recovery import Abandoned
+from .recovery import Recovery
 from .run import Limits, Run
 
 _SHORT_SECONDS = 1.0  # of a trial, from which on its result is told at once: a commit is nothing beside it
@@ -32,7 +32,7 @@ class Optimization(Run):
     def __init__(
         self,
         engine: Engine,
-        abandoned: Abandoned,
+        abandoned: Recovery,
         *,
         result: Callable[[Trial, Outcome], tuple[Result, Exception | None]],
         **limits: Unpack[Limits],
@@ -49,7 +49,7 @@ class Optimization(Run):
         return self._engine
 
     def _begin(self) -> None:
-        self._abandoned.give_back_dead()
+        self._abandoned.requeue_dead()
 
     def _counts(self) -> Sequence[int]:
         counts: list[int] = np.bincount(self._engine.history.states, minlength=len(TrialState)).tolist()
@@ -69,7 +69,7 @@ class Optimization(Run):
     def next(self) -> Trial | None:
         """A trial to run; None when there are enough, or nothing is left to try."""
         with self._lock, self._ctrl_c.held():
-            self._abandoned.take_expired(self._max_retries)
+            self._abandoned.requeue_expired(self._max_retries)
             if self._enough():
                 return None
             try:
@@ -78,7 +78,7 @@ class Optimization(Run):
                 self._exhausted()
                 return None
 
-    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """As `done`, then `next`; in one transaction where trials are short, so that its price shows.
 
         What took longer is told before anything else, and where callbacks wait for it, before the next starts.
@@ -96,7 +96,7 @@ class Optimization(Run):
             return None
         with self._ctrl_c.held():
             result, error = self._result(trial, outcome)
-            self._abandoned.take_expired(self._max_retries)
+            self._abandoned.requeue_expired(self._max_retries)
             if error is not None or self._enough():
                 return None
             try:

@@ -1,4 +1,4 @@
-"""Abandoned: trials whose owner is gone, found and queued again."""
+"""Recovery: trials whose owner is gone, found and queued again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .owner import owner_is_dead
 MAX_RETRIES = 3
 
 
-class Abandoned:
+class Recovery:
     """The trials of an engine's study whose owner is gone. Safe for threads, under the engine's lock."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._looked_at = -math.inf
 
-    def give_back_dead(self) -> list[int]:
+    def requeue_dead(self) -> list[int]:
         """Queue again every running trial of a process of this machine that has ended."""
         engine = self._engine
         with engine.lock:
@@ -28,7 +28,7 @@ class Abandoned:
             dead = [r for r in self._running() if engine.held.trial(r.number) is None and owner_is_dead(r.owner)]
             return [r.number for r in dead if engine.give_back(r.number, r.token)]
 
-    def take_expired(self, max_retries: int = MAX_RETRIES) -> None:
+    def requeue_expired(self, max_retries: int = MAX_RETRIES) -> None:
         """Queue again every trial of others whose lease has run out, or fail it after `max_retries`.
 
         To be called before each `ask`: the store is looked at only if no trial waits, once in a quarter of the lease:

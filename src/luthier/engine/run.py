@@ -80,7 +80,7 @@ class Run(ABC):
         """Tell the study; raise what the objective raised unless it is to be caught."""
 
     @abstractmethod
-    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """`done`, then `next`."""
 
     @abstractmethod

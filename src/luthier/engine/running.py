@@ -1,4 +1,4 @@
-"""HeldTrials: the trials that a process runs: their leases, and what the store has not been told of them yet."""
+"""RunningTrials: the trials that a process runs: their leases, and what the store has not been told of them yet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Held:
         self.ours = True  # False once its lease is another's business
 
 
-class HeldTrials:
+class RunningTrials:
     """The trials of a study that this process runs. Under the engine's lock, except for the heartbeat.
 
     Args:

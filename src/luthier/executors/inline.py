@@ -29,4 +29,4 @@ class InlineExecutor:
             except BaseException:  # Ctrl-C or an exit: the trial did not end
                 source.interrupted(trial)
                 raise
-            trial = source.exchange(trial, outcome)
+            trial = source.tell_and_ask(trial, outcome)

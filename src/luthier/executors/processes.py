@@ -149,7 +149,7 @@ class _Slot(threading.Thread):
         if self.ended.is_set():
             self._source.done(trial, outcome)
             return None
-        return self._source.exchange(trial, outcome)
+        return self._source.tell_and_ask(trial, outcome)
 
     def _worker(self) -> WorkerPool:
         from loky.process_executor import BrokenProcessPool, ShutdownExecutorError

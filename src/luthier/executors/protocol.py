@@ -70,7 +70,7 @@ class TrialSource(Protocol):
         """The objective ended. Raises what it raised, unless that is to be caught."""
         ...
 
-    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """`done`, and `next` right after it, which may cost less than the two."""
         ...
 

@@ -124,7 +124,7 @@ class RemoteRun(Run):
                 self._raise(error, trial, outcome.params, outcome.error)
             self._call_back(record)
 
-    def exchange(self, trial: Trial, outcome: Outcome) -> Trial | None:
+    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
         """`done`, then `next`."""
         self.done(trial, outcome)
         return self.next()

@@ -190,7 +190,7 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         served = studies.get(name)
         engine = served.engine
         with engine.lock:
-            served.abandoned.take_expired()
+            served.abandoned.requeue_expired()
             trial = engine.ask(body.params, body.client)
             number, token, suggested, domains, _, fixed = trial.ticket()
         found = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.engine import Engine
-from ..engine.recovery import Abandoned
+from ..engine.recovery import Recovery
 from ..engine.streams import fresh_seed
 from ..errors import LeaseLost, StudyExists, StudyNotFound
 from ..samplers.catalogue import DEFAULT as DEFAULT_SAMPLER
@@ -36,7 +36,7 @@ class Served:
 
     study: Study
     engine: Engine
-    abandoned: Abandoned
+    abandoned: Recovery
     record: StudyRecord
 
     @property
@@ -169,7 +169,7 @@ class Studies:
         space = None if record.space is None else Space.from_json(record.space)
         engine = Engine(self.store, record, make_sampler(names["sampler"]), make_pruner(names["pruner"]), space)
         engine.owner = _OWNER
-        return Served(Study(engine, record), engine, Abandoned(engine), record)
+        return Served(Study(engine, record), engine, Recovery(engine), record)
 
 
 def _check_same(served: Served, body: CreateBody, space: Space | None) -> None:

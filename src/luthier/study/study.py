@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine.engine import Engine
 from ..engine.optimization import Optimization
-from ..engine.recovery import MAX_RETRIES, Abandoned
+from ..engine.recovery import MAX_RETRIES, Recovery
 from ..errors import ObjectiveError
 from ..executors import Executor, Outcome
 from ..executors.choose import choose_executor
@@ -61,7 +61,7 @@ class Study(StudyView):
 
     def __init__(self, engine: Engine, record: StudyRecord) -> None:
         self._engine = engine
-        self._abandoned = Abandoned(engine)
+        self._abandoned = Recovery(engine)
         self._record = record
         self._stop = threading.Event()
 
@@ -145,7 +145,7 @@ class Study(StudyView):
         """
         if fixed is not None:
             fixed = checked_values_by_name("fixed", fixed)
-        self._abandoned.take_expired()
+        self._abandoned.requeue_expired()
         return self._engine.ask(fixed)
 
     def tell(
