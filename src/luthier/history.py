@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from .errors import SpaceError
 from .space import Space
-from .trial import TrialRecord, TrialState
+from .trial import FINISHED, TrialRecord, TrialState
 from .types import Direction, Floats, Ints, Label, Mask, Reports
 
 _KEPT_CHANGES = 2**16
+_STATES = max(TrialState) + 1
 
 
 class _Column:
@@ -155,6 +156,26 @@ class History:
     def is_complete(self) -> Mask:
         """(n,) trials that were told a result."""
         return np.equal(self.states, TrialState.COMPLETE)
+
+    @property
+    def is_finished(self) -> Mask:
+        """(n,) trials in which nothing can change any more."""
+        return self.is_state(*FINISHED)
+
+    def counts(self) -> dict[TrialState, int]:
+        """Return how many trials are in each state."""
+        found = np.bincount(self.states, minlength=_STATES).tolist()
+        return {state: found[state] for state in TrialState}
+
+    def best(self) -> TrialRecord | None:
+        """Return the complete, feasible trial with the best value, the earliest of equals.
+
+        None where there is none yet, or where there are several objectives.
+        """
+        rows = np.flatnonzero(self.is_complete & self.feasible)
+        if len(self.directions) != 1 or not len(rows):
+            return None
+        return self.records[int(rows[np.argmin(self.losses[rows, 0])])]
 
     def at_step(self, step: int) -> StepColumn:
         """Return all that was reported at one step, in O(1)."""

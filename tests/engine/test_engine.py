@@ -261,7 +261,7 @@ def test_they_are_stored_with_the_result_in_a_run(pair):
 
 def test_they_are_stored_at_once_where_the_suggestion_took_long(pair, monkeypatch):
     study, other = pair
-    monkeypatch.setattr("luthier.engine.engine.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("luthier.engine.proposals.SAVE_SECONDS", 0.0)
     trial = study.ask()
     assert other.trials[1].params == trial.params
 

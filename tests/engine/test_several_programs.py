@@ -134,14 +134,14 @@ def test_nor_does_it_matter_that_others_are_between_their_number_and_their_param
         trial = study.ask()
         found[trial.number] = trial.params
 
-    complete = a._engine._complete
+    complete = a._engine._proposals.complete
 
     def slow(record, **options):  # the others ask while this one has a number and no parameters yet
         ask(b)
         ask(c)
         return complete(record, **options)
 
-    monkeypatch.setattr(a._engine, "_complete", slow)
+    monkeypatch.setattr(a._engine._proposals, "complete", slow)
     a.storage.first.append(lambda: ask(c))
     ask(a)
     wanted = alone("few points", SAMPLERS[sampler], told, len(found))
@@ -225,7 +225,7 @@ def test_a_point_that_another_program_took_meanwhile_is_not_taken_again(tmp_path
     for _ in range(20):
         trial = b.ask()
         b.tell(trial, value(trial.params))
-    suggest, theirs = a._engine._suggest, []
+    suggest, theirs = a._engine._proposals._suggest, []
 
     def same_as_the_other(number, fixed):
         if not theirs:  # in the meantime the other starts a trial, with the point that this one comes to
@@ -235,13 +235,13 @@ def test_a_point_that_another_program_took_meanwhile_is_not_taken_again(tmp_path
         return suggest(number, fixed)
 
     a.storage.first.append(b.ask)
-    complete = a._engine._complete
+    complete = a._engine._proposals.complete
 
     def while_completing(record, **options):
-        monkeypatch.setattr(a._engine, "_suggest", same_as_the_other)
+        monkeypatch.setattr(a._engine._proposals, "_suggest", same_as_the_other)
         return complete(record, **options)
 
-    monkeypatch.setattr(a._engine, "_complete", while_completing)
+    monkeypatch.setattr(a._engine._proposals, "complete", while_completing)
     mine = a.ask()
     assert theirs and mine.params != theirs[0].params
 

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 import luthier as lt
+from luthier.engine.run import Run
 from luthier.errors import LeaseLost, LuthierError, ObjectiveError, StorageError
 from luthier.executors import InlineExecutor, Outcome
-from luthier.remote.run import RemoteRun
-from luthier.remote.study import RemoteStudy, _Asked
+from luthier.remote.backend import RemoteBackend
+from luthier.remote.connection import Connection
+from luthier.remote.study import RemoteStudy
 from luthier.space import Space
-from luthier.stores import Store
+from luthier.stores import Result, Store
 from luthier.trial import TrialRecord, TrialState
 
 
@@ -138,29 +140,32 @@ def test_a_run_drops_what_it_lost_and_goes_on(
     assert [(t.value, t.retries) for t in study.trials] == [(0.0, 1), (1.0, 0)]
 
 
-def run_of(study: Any, **more: Any) -> RemoteRun:
+def run_of(backend: Any, **more: Any) -> Run:
     limits: dict[str, Any] = {"n_trials": None, "total_trials": None, "timeout": None, "catch": (), "callbacks": ()}
     limits |= {"stop": threading.Event(), "max_retries": 3, "show_progress_bar": False}
-    return RemoteRun(study, **(limits | more))
+    return Run(backend, **(limits | more))
 
 
 def test_a_trial_that_was_taken_away_does_not_count() -> None:
-    class Study:
-        asked = 0
+    class Backend:
+        is_far, asked = True, 0
 
-        def ask(self) -> Any:
+        def ask(self, max_retries: int) -> Any:
             self.asked += 1
             return lt.Trial(0, f"token-{self.asked}", None, {}, {}, Space({}))  # type: ignore[arg-type]
 
-        def finish(self, trial: lt.Trial, outcome: Outcome) -> tuple[TrialRecord, None]:
-            if trial.token == "token-1":
+        def result_of(self, number: int, values: Any, state: TrialState, *_: Any) -> Result:
+            return Result(state, (values,))
+
+        def tell(self, number: int, token: str, *_: Any) -> TrialRecord:
+            if token == "token-1":
                 raise LeaseLost("too late")
-            return TrialRecord(0, TrialState.COMPLETE), None
+            return TrialRecord(0, TrialState.COMPLETE)
 
         def best(self) -> None:
             return None
 
-    run = run_of(Study(), n_trials=1)
+    run = run_of(Backend(), n_trials=1)
     for _ in range(2):
         trial = run.next()
         assert trial is not None
@@ -169,10 +174,10 @@ def test_a_trial_that_was_taken_away_does_not_count() -> None:
 
 
 def test_a_grid_goes_on_with_a_trial_whose_worker_died_after_the_last_was_given_out(
-    create: Callable[..., RemoteStudy],
+    create: Callable[..., RemoteStudy], reach: Callable[..., Connection]
 ) -> None:
     study = create(None, sampler="grid")
-    run = run_of(_Asked(study))
+    run = run_of(RemoteBackend(reach(), "s", None, 1, None))
     first, second = run.next(), run.next()
     assert first is not None and second is not None
     assert {trial.suggest_int("n", 1, 2) for trial in (first, second)} == {1, 2}
@@ -197,11 +202,14 @@ def test_the_log_names_the_best_so_far(create: Callable[..., RemoteStudy], caplo
 
 @pytest.mark.parametrize("bar", [False, True])
 def test_a_best_or_a_bar_that_cannot_be_had_ends_no_run(
-    create: Callable[..., RemoteStudy], caplog: pytest.LogCaptureFixture, bar: bool
+    create: Callable[..., RemoteStudy],
+    reach: Callable[..., Connection],
+    caplog: pytest.LogCaptureFixture,
+    bar: bool,
 ) -> None:
     study, seen = create(), []
 
-    class Silent(_Asked):
+    class Silent(RemoteBackend):
         def best(self) -> Any:
             raise StorageError("the service does not answer")
 
@@ -210,19 +218,21 @@ def test_a_best_or_a_bar_that_cannot_be_had_ends_no_run(
                 raise StorageError("the service does not answer")
             return super().counts()
 
-    run = run_of(Silent(study), n_trials=2, callbacks=[seen.append], show_progress_bar=bar)
+    run = run_of(Silent(reach(), "s", study.space, 1, None), n_trials=2, callbacks=[seen.append], show_progress_bar=bar)
     with caplog.at_level(logging.INFO, "luthier"):
         run.run(lambda t: 0.5 + t.number, InlineExecutor())
     assert [t.value for t in seen] == [0.5, 1.5] and len(caplog.records) == 2
 
 
-def test_catch_hides_no_error_of_the_service_and_others_say_whose_they_are(create: Callable[..., RemoteStudy]) -> None:
-    class Refuses(_Asked):
-        def finish(self, trial: lt.Trial, outcome: Outcome) -> Any:
+def test_catch_hides_no_error_of_the_service_and_others_say_whose_they_are(
+    create: Callable[..., RemoteStudy], reach: Callable[..., Connection]
+) -> None:
+    class Refuses(RemoteBackend):
+        def tell(self, *_: Any) -> Any:
             raise StorageError("the service does not answer")
 
     study = create()
-    run = run_of(Refuses(study), n_trials=2, catch=(Exception,))
+    run = run_of(Refuses(reach(), "s", study.space, 1, None), n_trials=2, catch=(Exception,))
     with pytest.raises(StorageError, match="does not answer"):
         run.run(lambda t: 1.0, InlineExecutor())
     assert [t.state for t in study.trials] == [TrialState.WAITING], "it is queued again"
@@ -250,7 +260,7 @@ def test_it_does_not_run_in_a_process_that_an_objective_started(
 
 def lines_of(study: RemoteStudy, press: int | None = None) -> int:
     """Optimize; press Ctrl-C before that line of the run and its executor. Returns how many there were."""
-    watched, count = ("run.py", "remote_run.py", "remote_study.py", "inline.py", "protocol.py", "ctrl_c.py"), 0
+    watched, count = ("run.py", "remote/backend.py", "remote/study.py", "inline.py", "protocol.py", "ctrl_c.py"), 0
 
     def trace(frame: Any, event: str, arg: Any) -> Any:
         nonlocal count

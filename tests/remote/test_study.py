@@ -363,10 +363,14 @@ def test_names_alone_go_on_with_a_study_of_several_objectives(through: Any) -> N
         client.create_study(url, study_name="new", objective_names=["a", "b"], load_if_exists=True)
 
 
-def test_large_trials_are_sent_in_parts_and_too_large_ones_not_at_all(create: Callable[..., RemoteStudy]) -> None:
-    study, sent = create(), []
-    call = study._calls.call
-    study._calls.call = lambda *a, **k: sent.append(a[1]) or call(*a, **k)  # type: ignore[method-assign,func-returns-value]
+def test_large_trials_are_sent_in_parts_and_too_large_ones_not_at_all(
+    create: Callable[..., RemoteStudy], reach: Callable[..., Connection]
+) -> None:
+    create()
+    calls, sent = reach(), []
+    call = calls.call
+    calls.call = lambda *a, **k: sent.append(a[1]) or call(*a, **k)  # type: ignore[method-assign,func-returns-value]
+    study = RemoteStudy(calls, "s")
     large = [lt.create_trial({"x": 0, "k": 1}, 1.0, user_attrs={"a": "\u00e9" * 33_000}) for _ in range(11)]
     study.add_trials(large)  # 200 kB each
     assert sent.count("/v1/add") == 3 and len(study.trials) == 11

@@ -343,8 +343,8 @@ def test_directions_count_by_their_name(given, directions, tmp_path):
 def test_names_stand_for_samplers_and_pruners():
     assert isinstance(lt.create_study().sampler, AutoSampler)
     assert isinstance(lt.create_study(sampler="tpe", pruner="median").sampler, TPESampler)
-    assert isinstance(lt.create_study(pruner="halving")._engine.scheduler, SuccessiveHalvingPruner)
-    assert lt.create_study(pruner="none", directions=["minimize"] * 2)._engine.scheduler is None
+    assert isinstance(lt.create_study(pruner="halving").pruner, SuccessiveHalvingPruner)
+    assert lt.create_study(pruner="none", directions=["minimize"] * 2).pruner is None
     sampler = GPSampler()
     assert lt.create_study(sampler=sampler).sampler is sampler
 

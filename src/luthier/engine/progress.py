@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
 from ..terminal import Shown
-from ..trial import TrialState
+from ..trial import FINISHED, TrialState
 
 
 def clock_text(seconds: float) -> str:
@@ -66,9 +66,9 @@ class Progress:
         self._task = task
         self._pace = pace
 
-    def show(self, counts: Sequence[int], best: float | None) -> None:
-        """Show how many trials are in each state, by number of the state, and the best value so far."""
-        done = sum(counts[state] for state in TrialState if state.is_finished)
+    def show(self, counts: Mapping[TrialState, int], best: float | None) -> None:
+        """Show how many trials are in each state, and the best value so far."""
+        done = sum(counts[state] for state in FINISHED)
         parts = [f"{counts[TrialState.RUNNING]} running"]
         parts += [f"{counts[s]} {s.name.lower()}" for s in (TrialState.PRUNED, TrialState.FAIL) if counts[s]]
         if best is not None:

@@ -1,20 +1,22 @@
-"""Run: what a run of `optimize` is, wherever its study lives: how many trials, until when, and how it ends."""
+"""Run: one run of `optimize`, wherever its study lives: how many trials, until when, and how it ends."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
-from ..errors import LeaseLost, LuthierError, StorageError
+from ..errors import ConflictingTell, LeaseLost, LuthierError, ObjectiveError, SearchSpaceExhausted, StorageError
 from ..executors import Executor, Outcome
 from ..executors.ctrl_c import CtrlC, explain_ctrl_c
 from ..log import TrialLog, add_trial_note
-from ..trial import Session, Trial, TrialRecord, TrialState
+from ..stores import Result
+from ..trial import FINISHED, Session, Trial, TrialRecord, TrialState
+from .backend import Backend, PairingBackend
 from .progress import Progress, progress_bar
 
 
@@ -38,15 +40,18 @@ class Limits(TypedDict):
     show_progress_bar: bool
 
 
-class Run(ABC):
-    """The source of trials for an executor; a subclass asks for them and tells their results. Safe for threads.
+class Run:
+    """The source of trials for an executor: asks a backend for them and tells it their results. Safe for threads.
 
     Args:
+        backend: where the study is at work.
         limits: when it ends, and what becomes of its trials.
     """
 
-    def __init__(self, **limits: Unpack[Limits]) -> None:
+    def __init__(self, backend: Backend, **limits: Unpack[Limits]) -> None:
         timeout = limits["timeout"]
+        self._backend = backend
+        self._pairing = backend if isinstance(backend, PairingBackend) else None
         self._stop = limits["stop"]
         self._n_trials = limits["n_trials"]
         self._total = limits["total_trials"]
@@ -55,6 +60,10 @@ class Run(ABC):
         self._callbacks = limits["callbacks"]
         self._max_retries = limits["max_retries"]
         self._show = limits["show_progress_bar"]
+        # one thing after the other, except where calls take long: then one asks while others tell
+        self._ending = threading.RLock()
+        self._asking: AbstractContextManager[Any] = threading.Lock() if backend.is_far else self._ending
+        self._telling: AbstractContextManager[Any] = nullcontext() if backend.is_far else self._ending
         self._counting = threading.Lock()
         self._started = 0
         self._dropped = 0
@@ -64,48 +73,10 @@ class Run(ABC):
         self._log = TrialLog(bar=self._show)
         self._queued: list[int] = []  # numbers of the trials that the end of the run interrupted
 
-    # -- what the study says
-
     @property
-    @abstractmethod
     def session(self) -> Session:
         """What running trials talk to."""
-
-    @abstractmethod
-    def next(self) -> Trial | None:
-        """A trial to run; None when there are enough, or nothing is left to try."""
-
-    @abstractmethod
-    def done(self, trial: Trial, outcome: Outcome) -> None:
-        """Tell the study; raise what the objective raised unless it is to be caught."""
-
-    @abstractmethod
-    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
-        """`done`, then `next`."""
-
-    @abstractmethod
-    def lost(self, trial: Trial, reason: str) -> None:
-        """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
-
-    @abstractmethod
-    def _begin(self) -> None:
-        """What is to be done before the first trial; Ctrl-C is held back."""
-
-    @abstractmethod
-    def _counts(self) -> Sequence[int]:
-        """How many trials are in each state now, by number of the state."""
-
-    @abstractmethod
-    def _best(self) -> TrialRecord | None:
-        """The best trial so far; None for none, or where there are several objectives."""
-
-    @abstractmethod
-    def _give_back(self, trial: Trial) -> bool:
-        """Queue a running trial again; False if it is another's."""
-
-    @abstractmethod
-    def _standing(self) -> tuple[int | None, bool]:
-        """How many trials are finished, None where that is not known; whether the study outlives this process."""
+        return self._backend.session
 
     # -- the run
 
@@ -120,12 +91,12 @@ class Run(ABC):
         try:
             self._run(objective, executor)
         except KeyboardInterrupt as error:
-            finished, stored = self._standing()
+            finished, stored = self._backend.standing()
             raise explain_ctrl_c(error, finished, self._queued, stored) from None
 
     def _run(self, objective: Callable[[Trial], Any], executor: Executor) -> None:
         with self._ctrl_c:
-            self._begin()
+            self._backend.begin()
             bar: AbstractContextManager[Progress | None] = progress_bar(self._goal()) if self._show else nullcontext()
             with bar as self._progress:
                 self._show_progress()
@@ -140,7 +111,8 @@ class Run(ABC):
     def _goal(self) -> int | None:
         if self._total is not None or self._n_trials is None:
             return self._total
-        return self._n_trials + sum(self._counts()[TrialState.COMPLETE :])
+        counts = self._backend.counts()
+        return self._n_trials + sum(counts[state] for state in FINISHED)
 
     def _enough(self) -> bool:
         if self._stop.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
@@ -148,9 +120,108 @@ class Run(ABC):
         if self._n_trials is not None:
             return self._started >= self._n_trials
         if self._total is not None:
-            counts = self._counts()
-            return sum(counts) - counts[TrialState.WAITING] >= self._total
+            self._backend.recover(self._max_retries)
+            counts = self._backend.counts()
+            return sum(counts.values()) - counts[TrialState.WAITING] >= self._total
         return False
+
+    # -- for the executor
+
+    def next(self) -> Trial | None:
+        """Return a trial to run; None when there are enough, or nothing is left to try."""
+        with self._asking, self._ctrl_c.held():
+            if self._enough():
+                return None
+            try:
+                return self._count(self._backend.ask(max_retries=self._max_retries))
+            except SearchSpaceExhausted:
+                self._exhausted()
+                return None
+
+    def tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """As `done`, then `next`; in one transaction where trials are short, so that its price shows.
+
+        What took longer is told before anything else, and where callbacks wait for it, before the next starts.
+        """
+        with self._telling:
+            new = self._tell_and_ask(trial, outcome)
+            if new is not None:
+                return new
+            self.done(trial, outcome)
+            return self.next()
+
+    def _tell_and_ask(self, trial: Trial, outcome: Outcome) -> Trial | None:
+        """The next trial, if this one could be told with the question for it; else nothing was done."""
+        if self._callbacks or self._pairing is None or not self._pairing.tells_and_asks(trial):
+            return None
+        with self._ctrl_c.held():
+            result, error = self._result(trial, outcome)
+            if error is not None or self._enough():
+                return None
+            try:
+                told, new = self._pairing.tell_and_ask(
+                    trial.number, trial.token, result, outcome.params, max_retries=self._max_retries
+                )
+            except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
+                return None  # one after the other, they say what is to be done
+            self._forget(trial, counts=True)
+            self._count(new)  # before anything that may raise: so it is given back
+            self._log.finished(told, self._best)
+            return new
+
+    def done(self, trial: Trial, outcome: Outcome) -> None:
+        """Tell the study; raise what the objective raised unless it is to be caught.
+
+        A result of a trial that another owner has, or that was told otherwise, is dropped: the run goes on.
+        """
+        with self._telling:
+            with self._ctrl_c.held():
+                record, error = self._tell(trial, outcome)
+                raised = error is not None and not isinstance(error, self._catch)
+                with self._ending:
+                    self._show_progress()
+                    if record is not None:
+                        self._log.finished(record, self._best, raised=raised)
+            with self._ending:
+                if error is not None and raised:
+                    self._raise(error, trial, outcome.params, outcome.error)
+                if record is not None:
+                    self._call_back(record)
+
+    def _tell(self, trial: Trial, outcome: Outcome) -> tuple[TrialRecord | None, Exception | None]:
+        """The finished trial, None if it is another's, and what there is to raise about it."""
+        result, error = self._result(trial, outcome)
+        try:
+            record = self._backend.tell(trial.number, trial.token, result, outcome.params)
+        except (LeaseLost, ConflictingTell) as lost:
+            self._drop(trial, lost)
+            return None, None
+        self._forget(trial, counts=True)
+        return record, error
+
+    def _result(self, trial: Trial, outcome: Outcome) -> tuple[Result, Exception | None]:
+        """What to tell of what came out of an objective, and what there is to raise; what is not a result is FAIL."""
+        result_of = partial(self._backend.result_of, trial.number)
+        try:
+            result = result_of(outcome.values, outcome.state, outcome.constraints, outcome.error)
+        except ObjectiveError as error:
+            return result_of(None, TrialState.FAIL, outcome.constraints, str(error)), error
+        return result, outcome.exception
+
+    def lost(self, trial: Trial, reason: str) -> None:
+        """Queue the trial of a dead, or stuck, worker again, or give it up after too many times."""
+        with self._telling, self._ctrl_c.held():
+            number, token = trial.number, trial.token
+            try:
+                given_up = self._backend.record(number).retries >= self._max_retries and self._backend.give_up(
+                    number, token, f"{reason} ({self._max_retries + 1} times)"
+                )
+                if not given_up:
+                    self._backend.give_back(number, token)
+                self._forget(trial, counts=given_up)
+            except LeaseLost as lost:
+                self._drop(trial, lost)
+            self._show_progress()
 
     def _count(self, trial: Trial) -> Trial:
         """Take notice of a trial that was started."""
@@ -203,7 +274,7 @@ class Run(ABC):
         with self._ctrl_c.held():
             self._running.pop(trial.token, None)
             try:
-                if self._give_back(trial):
+                if self._backend.give_back(trial.number, trial.token):
                     self._queued.append(trial.number)
             except LeaseLost:
                 pass  # another runs it, or it is queued already
@@ -217,8 +288,15 @@ class Run(ABC):
     def _show_progress(self) -> None:
         if self._progress is None:
             return
-        best = self._best()
-        self._progress.show(self._counts(), None if best is None else best.value)
+        with suppress(StorageError):  # only shown: the next call that matters ends the run
+            best = self._best()
+            self._progress.show(self._backend.counts(), None if best is None else best.value)
+
+    def _best(self) -> TrialRecord | None:
+        try:
+            return self._backend.best()
+        except StorageError:  # only shown: the trial that was just told must not be lost to its callbacks for it
+            return None
 
 
 def _check_not_importing() -> None:

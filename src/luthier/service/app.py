@@ -131,8 +131,7 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
     def get_study(name: StudyName) -> Response:
         """One study, with the number of its trials by state."""
         served = studies.get(name)
-        trials = served.study.trials
-        counts = {state.name: sum(t.state is state for t in trials) for state in TrialState}
+        counts = {state.name: n for state, n in served.study.history.counts().items()}
         found = {"trials": counts, "lease": served.engine.lease}
         return answer(study_json(studies.store.study(name)) | served.settings | found)
 
@@ -159,9 +158,8 @@ def _add_study_endpoints(app: FastAPI, studies: Studies) -> None:
         study = studies.get(name).study
         if len(study.directions) > 1:
             return answer([trial_json(record) for record in study.best_trials])
-        history = study.history
-        found = (history.is_complete & history.feasible).any()
-        return answer([trial_json(study.best_trial)] if found else [])
+        best = study.history.best()
+        return answer([] if best is None else [trial_json(best)])
 
 
 def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
@@ -187,12 +185,8 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
     @app.post("/v1/ask", tags=["trials"], response_model=AskReply)
     def ask(name: StudyName, body: AskBody) -> Response:
         """Start a trial and own it for `lease` seconds: a queued one if there is one, else a new one."""
-        served = studies.get(name)
-        engine = served.engine
-        with engine.lock:
-            served.abandoned.requeue_expired()
-            trial = engine.ask(body.params, body.client)
-            number, token, suggested, domains, _, fixed = trial.ticket()
+        engine = studies.get(name).engine
+        number, token, suggested, domains, _, fixed = engine.ask(body.params, body.client).ticket()
         found = {
             "number": number,
             "token": token,
@@ -265,7 +259,9 @@ def _add_trial_endpoints(app: FastAPI, studies: Studies) -> None:
         served.hold(number, body.token)
         if served.engine.declared is not None:
             raise ValueError(f"study {name!r} declares its space: `ask` returns all parameters")
-        value = served.engine.suggest_new(number, body.token, body.name, domain_from_json(body.domain.model_dump()))
+        value = served.engine.session.suggest_new(
+            number, body.token, body.name, domain_from_json(body.domain.model_dump())
+        )
         return answer({"value": value})
 
     @app.post("/v1/trials/{number}/attrs", tags=["trials"], response_model=Nothing)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.engine import Engine
-from ..engine.recovery import Recovery
 from ..engine.streams import fresh_seed
 from ..errors import LeaseLost, StudyExists, StudyNotFound
 from ..samplers.catalogue import DEFAULT as DEFAULT_SAMPLER
 from ..samplers.catalogue import SAMPLERS, make_sampler
-from ..schedulers import Decision
 from ..schedulers.catalogue import NAMES as PRUNER_NAMES
 from ..schedulers.catalogue import NO_PRUNER, make_pruner
 from ..space import Space
@@ -36,7 +34,6 @@ class Served:
 
     study: Study
     engine: Engine
-    abandoned: Recovery
     record: StudyRecord
 
     @property
@@ -62,7 +59,7 @@ class Served:
         elif token is not None:
             engine.store.write(self.record.name, number, token, attrs=attrs, lease=engine.lease)
             return
-        engine.set_trial_attrs(number, None, attrs)
+        engine.session.set_trial_attrs(number, None, attrs)
 
     def add(self, body: AddBody) -> list[TrialRecord]:
         """Add trials from elsewhere. Raises as `Study.add_trials`."""
@@ -87,16 +84,7 @@ class Served:
     def should_prune(self, number: int, token: str) -> bool:
         """Return whether the pruner would stop the trial now; renews its lease."""
         self.hold(number, token)
-        engine = self.engine
-        if engine.scheduler is None:
-            return False
-        with engine.lock:
-            engine.sync()
-            if engine.record(number).token != token:
-                raise LeaseLost(
-                    f"trial {number} was given to another owner: discard its result and ask for another trial"
-                )
-            return engine.scheduler.decide(engine.history, number) is Decision.STOP
+        return self.engine.session.should_prune(number, token)
 
 
 class Studies:
@@ -167,9 +155,9 @@ class Studies:
     def _start(self, record: StudyRecord) -> Served:
         names = _settings(record)
         space = None if record.space is None else Space.from_json(record.space)
-        engine = Engine(self.store, record, make_sampler(names["sampler"]), make_pruner(names["pruner"]), space)
-        engine.owner = _OWNER
-        return Served(Study(engine, record), engine, Recovery(engine), record)
+        sampler, pruner = make_sampler(names["sampler"]), make_pruner(names["pruner"])
+        engine = Engine(self.store, record, sampler, pruner, space, owner=_OWNER)
+        return Served(Study(engine, record), engine, record)
 
 
 def _check_same(served: Served, body: CreateBody, space: Space | None) -> None:

@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from ..trial import TrialRecord, TrialState
+from ..trial import TrialRecord
+from ..trial.results import Result as Result
 from ..types import Configuration, Label
 
 
@@ -73,25 +74,6 @@ class Proposal:
 
     number: int | None
     params: Configuration
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Holds what a trial is told. Two results are the same when every field is.
-
-    >>> import luthier as lt
-    >>> from luthier.stores import MemoryStore, Result, StudyRecord
-    >>> store = MemoryStore()
-    >>> store.create_study(StudyRecord("mine", ("minimize",), seed=0))
-    >>> trial = store.ask("mine", "me", "call-1")
-    >>> store.tell("mine", trial.number, trial.token, Result(lt.TrialState.COMPLETE, (0.5,))).values
-    (0.5,)
-    """
-
-    state: TrialState
-    values: tuple[float, ...] | None = None
-    constraints: tuple[float, ...] = ()
-    error: str | None = None
 
 
 @runtime_checkable

@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from ..errors import StudyExists
 from ..history import History
-from ..multiobjective.dominance import non_dominated
 from ..space import Space
 from ..stores import Store, StudyRecord, open_store
 from ..stores.transfer import read_studies
-from ..trial import TrialRecord, TrialState
+from ..trial import TrialRecord
 from ..types import Direction
 from .arguments import checked_name
 from .attributes import names_of, public
@@ -80,7 +77,6 @@ def studies(storage: str | PathLike[str] | Store) -> list[StudySummary]:
 
 
 def _summary(record: StudyRecord, trials: list[TrialRecord]) -> StudySummary:
-    states = {state.name: sum(t.state is state for t in trials) for state in TrialState}
     history = History(Space({}), record.directions)  # type: ignore[arg-type]
     history.put(trials)
     return StudySummary(
@@ -88,18 +84,11 @@ def _summary(record: StudyRecord, trials: list[TrialRecord]) -> StudySummary:
         record.directions,  # type: ignore[arg-type]
         names_of(record.attrs),
         len(trials),
-        {name: n for name, n in states.items() if n},
-        _best(history),
+        {state.name: n for state, n in history.counts().items() if n},
+        history.best(),
         public(record.attrs),
         record.created,
     )
-
-
-def _best(history: History) -> TrialRecord | None:
-    rows = np.flatnonzero(history.is_complete & history.feasible)
-    if len(history.directions) != 1 or not len(rows):
-        return None
-    return history.records[int(rows[non_dominated(history.losses[rows])][0])]
 
 
 def delete_study(study_name: str, *, storage: str | PathLike[str] | Store) -> None:

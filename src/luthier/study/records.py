@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..engine.engine import Engine
 from ..errors import ObjectiveError, SpaceError
-from ..space import Choice, Domain, Float, Int, Ordinal, Space, domain_from_json
+from ..space import Choice, Domain, Float, Int, Ordinal, Space
 from ..space.labels import label_of
 from ..space.labels import shown as shown_value
 from ..space.space import check_name
@@ -105,48 +105,33 @@ def _check_not_begun(trial: TrialRecord) -> None:
         )
 
 
-def add_to(engine: Engine, trials: Iterable[TrialRecord], client: str) -> list[TrialRecord]:
+def add_to(engine: Engine, trials: Iterable[TrialRecord], client: str | None = None) -> list[TrialRecord]:
     """Return trials from elsewhere as the study of an engine stores them now: all of them, or none.
 
     Args:
         engine: of the study.
         trials: what is added.
-        client: a unique id of this call.
+        client: a unique id of this call; None makes one.
 
     Raises:
         TypeError, SpaceError, ObjectiveError: as `checked_trials`, and where values do not fit the objectives.
     """
     given = list(trials) if isinstance(trials, Iterable) and not isinstance(trials, TrialRecord) else trials
-    with engine.lock:
-        engine.sync()
-        known = {} if engine.declared is not None else known_domains(engine, None)
-        waits = engine.stored if engine.declared is not None else partial(stored_by_run, known=known)
-        records = checked_trials(given, engine.declared, known, waits)
-        if records:
-            records = engine.store.add(engine.name, records, client)
-            engine.sync()
-        return records
 
+    def checked() -> list[TrialRecord]:
+        if engine.declared is not None:
+            return checked_trials(given, engine.declared, {}, engine.stored)
+        known = engine.domains_of(None)
+        return checked_trials(given, None, known, partial(stored_by_run, known=known))
 
-def known_domains(engine: Engine, names: Collection[str] | None) -> Mapping[str, Domain]:
-    """Return the domains that an objective has shown, here or in another process.
-
-    Args:
-        engine: of the study.
-        names: those that are asked about; the store is not read where they are known here. None for all.
-    """
-    here = engine.space.parameters
-    if names is not None and all(name in here for name in names):
-        return here
-    there = engine.store.study(engine.name).parameters
-    return {**{name: domain_from_json(data) for name, data in there.items()}, **here}
+    return engine.add(checked, client)
 
 
 def told_params(engine: Engine, params: Mapping[str, Any]) -> Configuration:
     """Return the parameters that a trial is told with as they are stored. Raises SpaceError where they cannot be."""
     if engine.declared is not None:
         return engine.declared.check_partial(params)
-    return stored_by_run(params, known_domains(engine, params.keys()))
+    return stored_by_run(params, engine.domains_of(params.keys()))
 
 
 def stored_by_run(params: Mapping[str, Any], known: Mapping[str, Domain]) -> Configuration:

@@ -79,10 +79,8 @@ class StudyView(ABC):
         Raises:
             ValueError: there is no complete trial yet, or the study has several objectives.
         """
-        history = self._with_a_result()
-        candidates = np.flatnonzero(history.is_complete & history.feasible)
-        best = candidates[np.argmin(history.losses[candidates, 0])]
-        return history.records[int(best)]
+        self._one_objective("best_trials")
+        return self._found(self.history.best())
 
     @property
     def recommended_trial(self) -> TrialRecord:
@@ -98,15 +96,15 @@ class StudyView(ABC):
         """
         from ..analysis.recommend import expected_order
 
-        history = self._with_a_result()
-        return history.records[int(expected_order(history)[0])]
-
-    def _with_a_result(self) -> History:
         self._one_objective("best_trials")
         history = self.history
-        if not (history.is_complete & history.feasible).any():
+        self._found(history.best())
+        return history.records[int(expected_order(history)[0])]
+
+    def _found(self, best: TrialRecord | None) -> TrialRecord:
+        if best is None:
             raise ValueError(f"study {self.name!r} has no complete, feasible trial yet")
-        return history
+        return best
 
     @property
     def best_trials(self) -> list[TrialRecord]:

@@ -30,7 +30,11 @@ class TrialState(enum.IntEnum):
     @property
     def is_finished(self) -> bool:
         """Whether nothing can change any more."""
-        return self >= TrialState.COMPLETE
+        return self in FINISHED
+
+
+FINISHED = frozenset({TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL})
+"""The states in which nothing can change any more."""
 
 
 TRANSITIONS: Mapping[TrialState, frozenset[TrialState]] = MappingProxyType(

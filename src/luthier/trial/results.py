@@ -1,19 +1,90 @@
-"""What an objective may return and report, checked: numbers that a study can keep."""
+"""The rule for results: what becomes of what an objective returned, raised or reported."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import ObjectiveError
 from ..space.labels import shown
+from ..types import Reports
+from .record import TrialState
 
 _MAX_STEP = 2**63
 _TOO_LARGE = "no float is that large; return NaN, or raise, if the trial failed, or a number up to 1e308"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Holds what a trial is told. Two results are the same when every field is.
+
+    >>> import luthier as lt
+    >>> from luthier.stores import MemoryStore, Result, StudyRecord
+    >>> store = MemoryStore()
+    >>> store.create_study(StudyRecord("mine", ("minimize",), seed=0))
+    >>> trial = store.ask("mine", "me", "call-1")
+    >>> store.tell("mine", trial.number, trial.token, Result(lt.TrialState.COMPLETE, (0.5,))).values
+    (0.5,)
+    """
+
+    state: TrialState
+    values: tuple[float, ...] | None = None
+    constraints: tuple[float, ...] = ()
+    error: str | None = None
+
+
+def result_of(
+    number: int,
+    values: Any,
+    state: TrialState | None = None,
+    constraints: Iterable[float] = (),
+    error: str | None = None,
+    *,
+    objectives: int,
+    reports: Reports = (),
+) -> Result:
+    """Return what a trial is told: the one rule for what an objective returned, and for how it ended.
+
+    >>> from luthier.trial.results import result_of
+    >>> result_of(7, 0.5, objectives=1).values
+    (0.5,)
+    >>> result_of(7, float("nan"), objectives=1).state.name
+    'FAIL'
+
+    Args:
+        number: of the trial, for messages.
+        values: what the objective returned: one number per objective. NaN among them makes the trial FAIL.
+        state: COMPLETE by default. A FAIL has no values, whatever they are.
+        constraints: feasible where every entry is at most 0.
+        error: why it failed.
+        objectives: how many the study has.
+        reports: of the trial: the last is the value of a pruned trial without values, if it is finite and the study
+            has one objective.
+
+    Raises:
+        ObjectiveError: values that are not a result: None, text, ±inf, too few or too many; a state that is not a
+            finished one; constraints that are not finite numbers.
+    """
+    if state is not None and not state.is_finished:
+        raise ObjectiveError(
+            f"trial {number} was told {state.name}, which is not a finished state: tell COMPLETE, PRUNED or FAIL"
+        )
+    if type(constraints) is not tuple or constraints:
+        constraints = finite_numbers(constraints, f"the constraints of trial {number}")
+    if state is TrialState.FAIL:
+        return Result(state, None, constraints, error)
+    if state is TrialState.PRUNED and values is None:
+        last = reports[-1][1] if reports and objectives == 1 else math.nan
+        return Result(state, (last,) if math.isfinite(last) else None, constraints, error)
+    numbers = check_values(number, values, objectives)
+    if any(x != x for x in numbers):
+        return Result(TrialState.FAIL, None, constraints, error or f"the objective returned {values}: NaN fails")
+    return Result(TrialState.COMPLETE if state is None else state, numbers, constraints, error)
 
 
 def checked_report(trial: int, step: Any, value: Any) -> tuple[int, float]:

@@ -237,7 +237,7 @@ def test_results_that_somebody_waits_for_are_told_alone(tmp_path, monkeypatch):
     store = Counts(tmp_path / "s.db")
     study = make(storage=store)
     study.optimize(square, n_trials=3, callbacks=[lambda study, trial: None])
-    monkeypatch.setattr("luthier.engine.optimization._SHORT_SECONDS", 0.0)  # as if they took long
+    monkeypatch.setattr("luthier.engine.engine._SHORT_SECONDS", 0.0)  # as if they took long
     study.optimize(square, n_trials=3)
     assert (store.calls["tell"], store.calls["ask"], store.calls["tell_and_ask"]) == (6, 6, 0)
     study.close()
@@ -306,7 +306,8 @@ def outcome(value, trial):
 
 def lines_of(study, press=None):
     """Optimize; press Ctrl-C before that line of the optimizer, engine and executor. Returns how many there were."""
-    watched = ("run.py", "optimize.py", "engine.py", "inline.py", "protocol.py", "ctrl_c.py", "state_store.py")
+    watched = ("run.py", "engine.py", "recovery.py", "local.py", "mirror.py", "proposals.py", "running.py", "inline.py")
+    watched += ("protocol.py", "ctrl_c.py", "state_store.py")
     count = 0
 
     def trace(frame, event, arg):
