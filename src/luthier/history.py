@@ -20,7 +20,7 @@ from .trial import FINISHED, TrialRecord, TrialState
 from .types import Direction, Floats, Ints, Label, Mask, Reports
 
 _KEPT_CHANGES = 2**16
-_STATES = max(TrialState) + 1
+_STATES = 128  # numbers that a state may have: an int8
 
 
 class _Column:
@@ -144,7 +144,10 @@ class History:
 
     def is_state(self, *states: TrialState) -> Mask:
         """(n,) which trials are in one of the states."""
-        mask: Mask = np.isin(self.states, states)
+        known = self.states
+        mask: Mask = np.zeros(len(known), dtype=np.bool_)
+        for state in states:
+            mask |= known == state
         return mask
 
     @property

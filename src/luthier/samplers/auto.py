@@ -6,7 +6,6 @@ import numpy as np
 
 from ..history import History
 from ..space import Space
-from ..trial import TrialState
 from ..types import Configuration
 from .gp import GPSampler
 from .options import clear_options
@@ -42,6 +41,6 @@ class AutoSampler:
 
     def suggest(self, space: Space, history: History, rng: np.random.Generator, n: int) -> list[Configuration]:
         """n configurations to try next; see `Sampler`."""
-        finished = int(np.count_nonzero(history.states >= TrialState.COMPLETE))
+        finished = int(np.count_nonzero(history.is_finished))
         use_gp = finished <= _GP_TRIALS and len(space) <= _GP_DIMENSIONS
         return (self._gp if use_gp else self._tpe).suggest(space, history, rng, n)

@@ -39,7 +39,8 @@ def startup(
         SpaceError: hardly anything satisfies the space's `require`.
     """
     for states in (history.states[: 8 * startup_trials], history.states):  # most often the first ones are enough
-        if np.count_nonzero((states >= TrialState.RUNNING) & (states <= TrialState.PRUNED)) >= startup_trials:
+        begun = (states == TrialState.RUNNING) | (states == TrialState.COMPLETE) | (states == TrialState.PRUNED)
+        if np.count_nonzero(begun) >= startup_trials:
             return None
     if len(space) == 0:
         return [{} for _ in range(n)]

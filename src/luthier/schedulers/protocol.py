@@ -13,13 +13,11 @@ class Decision(enum.Enum):
 
     >>> from luthier.schedulers import Decision
     >>> [decision.name for decision in Decision]
-    ['CONTINUE', 'STOP', 'PAUSE', 'PROMOTE']
+    ['CONTINUE', 'STOP']
     """
 
     CONTINUE = "continue"
     STOP = "stop"
-    PAUSE = "pause"
-    PROMOTE = "promote"
 
 
 @runtime_checkable

@@ -17,8 +17,12 @@ class TrialState(enum.IntEnum):
     """Says where a trial is in its life; the numbers are what stores hold.
 
     >>> import luthier as lt
-    >>> lt.TrialState.PRUNED.is_finished, lt.TrialState.RUNNING.is_finished
-    (True, False)
+    >>> lt.TrialState.PRUNED.is_finished, lt.TrialState.RUNNING.is_active
+    (True, True)
+    >>> print(lt.TrialState.COMPLETE)
+    COMPLETE
+
+    The numbers have no order: a state is asked for what it is.
     """
 
     WAITING = 0
@@ -32,9 +36,22 @@ class TrialState(enum.IntEnum):
         """Whether nothing can change any more."""
         return self in FINISHED
 
+    @property
+    def is_active(self) -> bool:
+        """Whether a process runs the trial."""
+        return self in ACTIVE
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(self.name, spec)
+
 
 FINISHED = frozenset({TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL})
 """The states in which nothing can change any more."""
+ACTIVE = frozenset({TrialState.RUNNING})
+"""The states in which a process runs the trial."""
 
 
 TRANSITIONS: Mapping[TrialState, frozenset[TrialState]] = MappingProxyType(

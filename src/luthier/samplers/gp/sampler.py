@@ -86,7 +86,7 @@ class GPSampler:
         acquisition, incumbents, box = self._acquisition(space, embedding, seen, rng)
         if acquisition is None:
             return untried(space, history, space.sample(rng, n), rng)
-        tried = Tried(space.snap(history.X[history.states > TrialState.WAITING]))
+        tried = Tried(space.snap(history.X[history.states != TrialState.WAITING]))
         pending = history.X[history.is_running][-_PENDING:]
         if len(pending):
             acquisition = acquisition.fantasize(embedding(pending))

@@ -37,7 +37,7 @@ class Index:
         self.unfinished: set[int] = set()
         self.tried: dict[int, int] = {}
         self._marks: list[int] = []
-        self._states: list[int] = []
+        self._states: list[TrialState] = []
         self._best: list[tuple[float, int]] | None = None  # (loss, row) of the best complete and feasible rows
 
     def update(self, history: History) -> None:
@@ -71,10 +71,10 @@ class Index:
                 self._states.append(state)
             self.tried[mark] = self.tried.get(mark, 0) + 1
             self.n_ranked += _is_ranked(state)
-            if state < TrialState.COMPLETE:
-                self.unfinished.add(row)
-            else:
+            if state.is_finished:
                 self.unfinished.discard(row)
+            else:
+                self.unfinished.add(row)
 
     def _rank(self, rows: Sequence[int], history: History) -> None:
         assert self._best is not None
