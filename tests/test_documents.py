@@ -11,26 +11,15 @@ A fence that says ```` ```python needs="service" ```` is run with a service, in 
 """
 
 import ast
-import re
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+from pages import blocks
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^(?:```(?P<fence>py[^\n]*)|<!-- python)\n(?P<code>.*?)^(?:```|-->)$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page):
-    """Yield (what it needs, its code at the lines of the page)."""
-    text = page.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(text):
-        fence = found["fence"] or "python"
-        marked = re.fullmatch(r'python(?: needs="(service|cluster)")?', fence)
-        assert marked, f'{page}: the fence ```{fence} is not known: python, or python needs="service" or "cluster"'
-        yield marked[1], "\n" * text.count("\n", 0, found.start("code")) + found["code"]
 
 
 def with_python(needs):

@@ -6,3 +6,4 @@ from .inline import InlineExecutor as InlineExecutor
 from .protocol import Executor as Executor
 from .protocol import Outcome as Outcome
 from .protocol import TrialSource as TrialSource
+from .protocol import evaluate as evaluate

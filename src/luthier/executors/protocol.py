@@ -105,7 +105,15 @@ class Executor(Protocol):
 
 
 def evaluate(objective: Callable[[Trial], Any], trial: Trial) -> Outcome:
-    """Run the objective on one trial; its exceptions become outcomes, Ctrl-C and exits do not."""
+    """Run the objective on one trial; its exceptions become outcomes, Ctrl-C and exits do not.
+
+    >>> import luthier as lt
+    >>> from luthier.executors import evaluate
+    >>> study = lt.create_study(space={"x": lt.Float(0, 1)}, seed=0)
+    >>> outcome = evaluate(lambda trial: 2.0, study.ask())
+    >>> outcome.state.name, outcome.values
+    ('COMPLETE', 2.0)
+    """
     try:
         values = objective(trial)
     except TrialPruned:
