@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 from pages import blocks
 
-from luthier.testing.executors import ExecutorContract
-
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 shown = {"__name__": "extending"}
 for _, code in blocks(PAGE):
@@ -15,11 +13,7 @@ for _, code in blocks(PAGE):
 TestHillClimbing = shown["TestHillClimbing"]
 TestBehindTheBest = shown["TestBehindTheBest"]
 TestSnapshotStore = shown["TestSnapshotStore"]
-
-
-class TestOneAfterTheOther(ExecutorContract):
-    def make(self):
-        return shown["OneAfterTheOther"]()
+TestOneAfterTheOther = shown["TestOneAfterTheOther"]
 
 
 def test_a_snapshot_has_everything(tmp_path):

@@ -45,8 +45,13 @@ def states(study: Study) -> list[TrialState]:
 
 
 def wait_for(path: Path) -> None:
-    """Return once the file is there."""
+    """Return once the file is there. Raises AssertionError after two minutes."""
+    deadline = time.monotonic() + 120
     while not path.exists():
+        assert time.monotonic() < deadline, (
+            "no other trial began beside this one within two minutes: does the executor run several at a time? "
+            "Set `at_once = 1` if it does not"
+        )
         time.sleep(0.01)
 
 
