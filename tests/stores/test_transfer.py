@@ -143,7 +143,6 @@ records = st.builds(
     constraints=st.lists(st.floats(allow_nan=False), max_size=2).map(tuple),
     reports=st.lists(st.tuples(st.integers(0, 9), st.floats(allow_nan=False)), max_size=3).map(tuple),
     attrs=attrs,
-    note=attrs,
     error=st.none() | st.text(),
     started=st.none() | st.floats(0, 1e9),
     retries=st.integers(0, 9),
@@ -197,7 +196,7 @@ def test_a_file_of_format_1_is_read_for_ever():
     [(study, trials)] = from_lines(FIRST.splitlines())
     domain = {"type": "float", "low": 0.0, "high": 1.0, "log": False, "step": None, "default": None, "when": None}
     assert study == StudyRecord("s", ("maximize",), 7, None, {"x": domain}, {"a": math.inf}, 1.5)
-    done = TrialRecord(0, COMPLETE, {"x": 0.25}, (0.5,), (0.0,), ((1, math.nan),), {"b": 1}, {"n": [1]}, None, 2.0, 3.0)
+    done = TrialRecord(0, COMPLETE, {"x": 0.25}, (0.5,), (0.0,), ((1, math.nan),), {"b": 1}, None, 2.0, 3.0)
     done = done.with_(finished=4.0, owner="me", token="t", retries=1)
     assert repr(trials) == repr([done, TrialRecord(1, WAITING, created=2.0)])  # NaN is itself as text alone
 

@@ -39,7 +39,7 @@ def check_since(name: str, since: int, first: int, revision: int) -> None:
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:
     """Return a trial that starts as it is made, with the proposal's parameters if they are for its number."""
     params = dict(proposal.params) if proposal is not None and proposal.number in (number, None) else {}
-    return TrialRecord(number, _RUNNING, params, None, (), (), {}, {}, None, now, now, None, owner, token, 0)
+    return TrialRecord(number=number, state=_RUNNING, params=params, created=now, started=now, owner=owner, token=token)
 
 
 def leaves_the_queue(proposal: Proposal | None) -> bool:
@@ -60,7 +60,6 @@ def written(
     params: Mapping[str, Label] | None,
     reports: Sequence[tuple[int, float]],
     attrs: Mapping[str, Any] | None,
-    note: Mapping[str, Any] | None,
 ) -> TrialRecord:
     """Return a RUNNING trial with what its owner wrote."""
     _check_token(record, token)
@@ -73,8 +72,6 @@ def written(
         fields["reports"] = merged
     if attrs:
         fields["attrs"] = {**record.attrs, **attrs}
-    if note:
-        fields["note"] = {**record.note, **note}
     return replace(record, **fields) if fields else record
 
 
@@ -88,7 +85,6 @@ def told(
     params: Mapping[str, Label] | None = None,
     reports: Sequence[tuple[int, float]] = (),
     attrs: Mapping[str, Any] | None = None,
-    note: Mapping[str, Any] | None = None,
 ) -> TrialRecord:
     """Return a trial finished by its result; the record itself if the same was told before under this token."""
     values = _checked_values(record.number, result, objectives)
@@ -109,21 +105,20 @@ def told(
         )
     check_transition(record.number, record.state, result.state)
     return TrialRecord(  # not replace(): it costs twice as much, and every trial comes by here
-        record.number,
-        result.state,
-        record.params if params is None else dict(params),
-        values,
-        constraints,
-        _with_reports(record.reports, reports),
-        {**record.attrs, **attrs} if attrs else record.attrs,
-        {**record.note, **note} if note else record.note,
-        result.error,
-        record.created,
-        record.started,
-        now,
-        record.owner,
-        record.token,
-        record.retries,
+        number=record.number,
+        state=result.state,
+        params=record.params if params is None else dict(params),
+        values=values,
+        constraints=constraints,
+        reports=_with_reports(record.reports, reports),
+        attrs={**record.attrs, **attrs} if attrs else record.attrs,
+        error=result.error,
+        created=record.created,
+        started=record.started,
+        finished=now,
+        owner=record.owner,
+        token=record.token,
+        retries=record.retries,
     )
 
 

@@ -76,10 +76,7 @@ class MemoryStore(StateStore):
             parameters=as_json(record.parameters),
             attrs=as_json(record.attrs),
         )
-        copies = [
-            replace(trial, params=dict(trial.params), attrs=as_json(trial.attrs), note=as_json(trial.note))
-            for trial in trials
-        ]
+        copies = [replace(trial, params=dict(trial.params), attrs=as_json(trial.attrs)) for trial in trials]
         self._locked.state.add(copy, copies, new_first_revision())
 
     def _remove(self, name: str) -> None:

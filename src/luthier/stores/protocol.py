@@ -187,10 +187,9 @@ class Store(Protocol):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
         lease: float | None = None,
     ) -> None:
-        """Change a RUNNING trial: replace its params, append reports, merge attrs and note, renew its lease.
+        """Change a RUNNING trial: replace its params, append reports, merge attrs, renew its lease.
 
         A report of an existing step is dropped: a training that resumed reports it again.
 
@@ -211,7 +210,6 @@ class Store(Protocol):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
         """Finish a RUNNING trial; durable when it returns.
 
@@ -220,7 +218,7 @@ class Store(Protocol):
             number: the trial.
             token: the token of `ask`; None to finish it regardless of its owner.
             result: its final state and values.
-            params, reports, attrs, note: as in `write`, in the same transaction.
+            params, reports, attrs: as in `write`, in the same transaction.
 
         Returns:
             the finished record.

@@ -127,10 +127,7 @@ class StateStore(ABC):
 
     def add(self, name: str, records: Sequence[TrialRecord], client: str) -> list[TrialRecord]:
         """Add trials from elsewhere, all of them or none; see `Store.add`."""
-        records = [
-            replace(x, params=dict(x.params), attrs=as_json(x.attrs), note=as_json(x.note), error=as_json(x.error))
-            for x in records
-        ]
+        records = [replace(x, params=dict(x.params), attrs=as_json(x.attrs), error=as_json(x.error)) for x in records]
         with self._writing() as state:
             study = state.study(name, self._place)
             numbers: list[int] = []
@@ -176,15 +173,14 @@ class StateStore(ABC):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
         lease: float | None = None,
     ) -> None:
         """Change a RUNNING trial; see `Store.write`."""
-        attrs, note = attrs and as_json(attrs), note and as_json(note)
+        attrs = attrs and as_json(attrs)
         with self._writing() as state:
             study = state.study(name, self._place)
             old = study.trial(number)
-            new = change.written(old, token, params=params, reports=reports, attrs=attrs, note=note)
+            new = change.written(old, token, params=params, reports=reports, attrs=attrs)
             ends = None if lease is None else self.now() + lease
             if new is not old:
                 self._put_soon(study, Change(new, lease_ends=ends))
@@ -201,10 +197,9 @@ class StateStore(ABC):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
         """Finish a RUNNING trial; see `Store.tell`."""
-        attrs, note = attrs and as_json(attrs), note and as_json(note)
+        attrs = attrs and as_json(attrs)
 
         def told(study: StudyState, old: TrialRecord) -> TrialRecord:
             return change.told(
@@ -216,7 +211,6 @@ class StateStore(ABC):
                 params=params,
                 reports=reports,
                 attrs=attrs,
-                note=note,
             )
 
         return self._change(name, number, told)[0]

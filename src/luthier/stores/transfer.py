@@ -59,7 +59,7 @@ def add_studies(store: Store, studies: Sequence[StudyDump]) -> None:
 
 
 def copy_studies(source: Store, target: Store, name: str | None = None) -> list[StudyDump]:
-    """Copy one study or all, with numbers, states, values, reports, attributes, notes and times.
+    """Copy one study or all, with numbers, states, values, reports, attributes and times.
 
     Trials that run in the source wait in the target. Returns what was copied; raises as `add_studies`.
     """
@@ -127,9 +127,10 @@ def _study(data: dict[str, Any]) -> StudyRecord:
 
 def _trial(data: dict[str, Any]) -> TrialRecord:
     values = data["values"]
+    known = {name: value for name, value in data.items() if name != "note"}  # which no record has yet
     return TrialRecord(
         **{
-            **data,
+            **known,
             "state": TrialState[data["state"]],
             "values": None if values is None else tuple(values),
             "constraints": tuple(data["constraints"]),

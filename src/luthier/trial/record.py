@@ -91,7 +91,6 @@ class TrialRecord:
         constraints: feasible where every entry is at most 0.
         reports: (step, value) pairs in the order of steps, each step once.
         attrs: whatever the user attached; JSON.
-        note: whatever the sampler or the engine attached; JSON.
         error: the traceback of a failed objective.
         created, started, finished: seconds since the epoch by the store's clock.
         owner: who runs it.
@@ -106,7 +105,6 @@ class TrialRecord:
     constraints: tuple[float, ...] = ()
     reports: tuple[tuple[int, float], ...] = ()
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    note: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     created: float = 0.0
     started: float | None = None

@@ -87,7 +87,7 @@ def check_golden(store: Store) -> None:
     assert first.params == {"x": 0.1, "n": 3, "kind": "a", "on": True, "none": None}
     assert first.reports[:2] == ((1, 0.5), (2, math.inf))
     assert math.isnan(first.reports[2][1])
-    assert (first.attrs, first.note) == ({"k": [1, 2.5]}, {"sampler": "x"})
+    assert first.attrs == {"k": [1, 2.5]}
     assert found[1].values is None
     assert found[2].error == "Traceback\n"
     assert (found[3].owner, found[3].retries, found[4].params) == ("you", 1, {"x": 0.75})
@@ -110,7 +110,7 @@ def make_golden(path: Path) -> None:
     params: Configuration = {"x": 0.1, "n": 3, "kind": "a", "on": True, "none": None}
     store.write("golden", 0, tokens[0], params=params, reports=[(1, 0.5), (2, math.inf), (3, math.nan)])
     result = Result(TrialState.COMPLETE, (0.125, -3.5), (0.0, -1.0))
-    store.tell("golden", 0, tokens[0], result, attrs={"k": [1, 2.5]}, note={"sampler": "x"})
+    store.tell("golden", 0, tokens[0], result, attrs={"k": [1, 2.5]})
     store.tell("golden", 1, tokens[1], Result(TrialState.PRUNED))
     store.tell("golden", 2, tokens[2], Result(TrialState.FAIL, error="Traceback\n"))
     store.requeue("golden", 3, tokens[3])

@@ -153,7 +153,7 @@ def _trial_to_json(record: TrialRecord) -> list[Any]:
         record.constraints,
         record.reports,
         record.attrs,
-        record.note,
+        {},  # the place of a note, which no record has yet
         record.error,
         record.created,
         record.started,
@@ -165,7 +165,7 @@ def _trial_to_json(record: TrialRecord) -> list[Any]:
 
 
 def _trial_from_json(data: list[Any]) -> TrialRecord:
-    number, state, params, values, constraints, reports, *rest = data
+    number, state, params, values, constraints, reports, attrs, _, *rest = data
     return TrialRecord(
         number,
         _STATES[state],
@@ -173,5 +173,6 @@ def _trial_from_json(data: list[Any]) -> TrialRecord:
         None if values is None else tuple(values),
         tuple(constraints),
         tuple([(step, value) for step, value in reports]),
+        attrs,
         *rest,
     )

@@ -27,7 +27,6 @@ _FROM_JSON: dict[str, Callable[[Any], Any] | None] = {  # what is kept as JSON, 
     "constraints": tuple,
     "reports": _reports,
     "attrs": None,
-    "note": None,
     "error": None,
 }
 _NAMES = tuple(column.name for column in RECORD)

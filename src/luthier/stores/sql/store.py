@@ -171,14 +171,13 @@ class SqlStore(SqlStudies):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
         lease: float | None = None,
     ) -> None:
         """Change a RUNNING trial; see `Store.write`."""
 
         def work(connection: sa.Connection, study: LockedStudy) -> None:
             row, old = study.trial(connection, number)
-            new = change.written(old, token, params=params, reports=reports, attrs=attrs, note=note)
+            new = change.written(old, token, params=params, reports=reports, attrs=attrs)
             if new is not old:
                 study.put(connection, new, old, row)
             if lease is not None:
@@ -196,11 +195,10 @@ class SqlStore(SqlStudies):
         params: Mapping[str, Label] | None = None,
         reports: Sequence[tuple[int, float]] = (),
         attrs: Mapping[str, Any] | None = None,
-        note: Mapping[str, Any] | None = None,
     ) -> TrialRecord:
         """Finish a RUNNING trial; see `Store.tell`. It is on the disk when this returns."""
-        attrs, note = attrs and as_json(attrs), note and as_json(note)
-        told = self._told(number, token, result, params=params, reports=reports, attrs=attrs, note=note)
+        attrs = attrs and as_json(attrs)
+        told = self._told(number, token, result, params=params, reports=reports, attrs=attrs)
         return self._change(name, told)
 
     def tell_and_ask(

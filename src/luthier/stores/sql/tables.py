@@ -48,7 +48,7 @@ trials = sa.Table(
     sa.Column("constraints", LongText, nullable=False),
     sa.Column("reports", LongText, nullable=False),
     sa.Column("attrs", LongText, nullable=False),
-    sa.Column("note", LongText, nullable=False),
+    sa.Column("note", LongText, nullable=False, default="{}"),  # which no record has yet
     sa.Column("error", LongText, nullable=False),  # JSON: a traceback may hold what no database takes as text
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("started", sa.Double),
@@ -103,7 +103,6 @@ RECORD = (
     trials.c.constraints,
     trials.c.reports,
     trials.c.attrs,
-    trials.c.note,
     trials.c.error,
     trials.c.created,
     trials.c.started,

@@ -20,7 +20,7 @@ class _Loading:
         "old", ("minimize",), 2**70, None, {"x": {"type": "float"}}, {"who": "me", "bound": math.inf}, created=12.5
     )
     RECORDS = (
-        TrialRecord(0, COMPLETE, {"x": 1.0}, (2.0,), (0.5,), ((1, 3.0), (2, math.inf)), {"a": [1]}, {"n": 1}, None)
+        TrialRecord(0, COMPLETE, {"x": 1.0}, (2.0,), (0.5,), ((1, 3.0), (2, math.inf)), {"a": [1]}, None)
         .with_(created=1.0, started=2.0, finished=3.5, owner="me", token="t", retries=2),
         TrialRecord(1, PRUNED, {"x": True}, reports=((1, 1.0),), created=1.0, started=1.0, finished=2.0),
         TrialRecord(2, FAIL, {"x": None}, error="why\n\x00", created=1.0, finished=2.0),
@@ -47,10 +47,10 @@ class _Loading:
             store.tell("old", 0, None, DONE)
 
     def test_trial_that_ran_elsewhere_waits(self, store: Store) -> None:
-        running = TrialRecord(0, RUNNING, {"x": 1}, None, (), ((1, 1.0),), {"a": 1}, {"n": 1}, started=1.0)
+        running = TrialRecord(0, RUNNING, {"x": 1}, None, (), ((1, 1.0),), {"a": 1}, started=1.0)
         store.load(self.ELSEWHERE, [running.with_(owner="away", token="t", retries=1)])
         assert trials(store, "old") == [
-            TrialRecord(0, WAITING, {"x": 1}, attrs={"a": 1}, note={"n": 1}, owner="", token="", retries=2)
+            TrialRecord(0, WAITING, {"x": 1}, attrs={"a": 1}, owner="", token="", retries=2)
         ]
         assert store.expired("old") == []
         assert store.ask("old", "me", "1").number == 0

@@ -89,13 +89,13 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
         @rule(number=numbers, k=numbers, params=params, reports=reports, attrs=attrs, lease=st.none() | st.just(0.0))
         def write(self, number: int, k: int, params: Any, reports: Any, attrs: Any, lease: Any) -> None:
             token = self.token(k)
-            extras = {"params": params, "reports": reports, "attrs": attrs, "note": attrs, "lease": lease}
+            extras = {"params": params, "reports": reports, "attrs": attrs, "lease": lease}
             self.same(self.both(lambda store, i: store.write("study", number, token[i], **extras)))
 
         @rule(number=numbers, k=st.none() | numbers, result=results, params=params, reports=reports, attrs=attrs)
         def tell(self, number: int, k: int | None, result: Result, params: Any, reports: Any, attrs: Any) -> None:
             token = (None, None) if k is None else self.token(k)
-            extras = {"params": params, "reports": reports, "attrs": attrs, "note": attrs}
+            extras = {"params": params, "reports": reports, "attrs": attrs}
             self.same(self.both(lambda store, i: store.tell("study", number, token[i], result, **extras)))
 
         @rule(number=numbers, k=numbers, result=results, params=params, reports=reports, client=numbers)

@@ -48,11 +48,11 @@ class _Owning:
     def test_requeued_trial_waits_with_its_parameters_and_no_reports(self, store: Store) -> None:
         name = new_study(store)
         asked = store.ask(name, "me", "1", 0.0, Proposal(0, {"x": 1}))
-        store.write(name, 0, asked.token, reports=[(1, 1.0)], attrs={"a": 1}, note={"n": 1})
+        store.write(name, 0, asked.token, reports=[(1, 1.0)], attrs={"a": 1})
         assert store.requeue(name, 0, asked.token)
         trial = trials(store, name)[0]
         assert (trial.state, trial.params, trial.reports, trial.retries) == (WAITING, {"x": 1}, (), 1)
-        assert (trial.attrs, trial.note, trial.owner, trial.started) == ({"a": 1}, {"n": 1}, "", None)
+        assert (trial.attrs, trial.owner, trial.started) == ({"a": 1}, "", None)
         again = store.ask(name, "you", "2")
         assert (again.number, again.params, again.retries, again.owner) == (0, {"x": 1}, 1, "you")
         assert again.token != asked.token

@@ -21,12 +21,12 @@ class _Writing:
         name = new_study(store)
         token = store.ask(name, "me", "1").token
         params: Configuration = {"a": True, "b": 1, "c": 1.0, "d": "x", "e": None, "f": 1e-300, "g": 10**20}
-        store.write(name, 0, token, params=params, attrs={"k": [1, "ü", None]}, note={"n": {"m": 1}})
-        store.write(name, 0, token, attrs={"l": 2}, note={"n": 2})
+        store.write(name, 0, token, params=params, attrs={"k": [1, "ü", None]})
+        store.write(name, 0, token, attrs={"l": 2})
         trial = trials(store, name)[0]
         assert trial.params == params
         assert [type(x) for x in trial.params.values()] == [type(x) for x in params.values()]
-        assert (trial.attrs, trial.note, trial.state) == ({"k": [1, "ü", None], "l": 2}, {"n": 2}, RUNNING)
+        assert (trial.attrs, trial.state) == ({"k": [1, "ü", None], "l": 2}, RUNNING)
         store.write(name, 0, token, params={"a": 2})
         assert trials(store, name)[0].params == {"a": 2}
 
@@ -59,7 +59,7 @@ class _Writing:
         token = store.ask(name, "me", "1").token
         for call in (
             lambda: store.write(name, 0, token, attrs={"x": object()}),
-            lambda: store.tell(name, 0, token, DONE, note={"x": {1, 2}}),
+            lambda: store.tell(name, 0, token, DONE, attrs={"x": {1, 2}}),
             lambda: store.set_trial_attrs(name, 0, {"x": b""}),
             lambda: store.set_study_attrs(name, {"x": object()}),
         ):
@@ -72,11 +72,11 @@ class _Writing:
         name = new_study(store, directions=("minimize", "maximize"))
         trial = store.ask(name, "me", "1", HOUR)
         result = Result(COMPLETE, (0.1, -2.0), (0.5, -1.0))
-        extras: dict[str, Any] = {"params": {"x": 1}, "reports": [(1, 1.0)], "attrs": {"a": 1}, "note": {"n": 1}}
+        extras: dict[str, Any] = {"params": {"x": 1}, "reports": [(1, 1.0)], "attrs": {"a": 1}}
         told = store.tell(name, 0, trial.token, result, **extras)
         assert trials(store, name) == [told]
         assert (told.state, told.values, told.constraints) == (COMPLETE, (0.1, -2.0), (0.5, -1.0))
-        assert (told.params, told.reports, told.attrs, told.note) == ({"x": 1}, ((1, 1.0),), {"a": 1}, {"n": 1})
+        assert (told.params, told.reports, told.attrs) == ({"x": 1}, ((1, 1.0),), {"a": 1})
         assert told.finished is not None
         assert trial.started is not None
         assert trial.started <= told.finished <= store.now()
