@@ -28,6 +28,21 @@ def test_columns():
     assert len(history) == 2 and history.version == 1
 
 
+def test_the_order_in_which_trials_finished():
+    history = History(SPACE)
+    running = [record(i, TrialState.RUNNING, started=5.0) for i in range(6)]
+    history.put([*running, record(6, TrialState.WAITING, params={})])
+    assert history.finish_order.tolist() == []
+    history.put([record(4, finished=7.0), record(1, TrialState.FAIL, finished=9.0), record(0, finished=9.0)])
+    assert history.finish_order.tolist() == [4, 0, 1]
+    history.put([record(5, TrialState.PRUNED, finished=8.0), record(3), record(2, finished=6.5)])
+    assert history.finish_order.tolist() == [3, 2, 4, 5, 0, 1]  # one without a time comes first
+    assert history.under(Space({"x": Float(0, 5)})).finish_order.tolist() == [3, 2, 4, 5, 0, 1]
+    history.put([record(4, finished=9.5), record(5, TrialState.RUNNING)])
+    assert history.finish_order.tolist() == [3, 2, 0, 1, 4]
+    assert History(SPACE).finish_order.tolist() == []
+
+
 def test_what_changed():
     history = History(SPACE)
     history.put([record(0), record(1, TrialState.RUNNING)])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .errors import SpaceError
 from .space import Space
 from .trial import FINISHED, TrialRecord, TrialState
-from .types import Direction, Floats, Ints, Label, Mask, Reports
+from .types import Direction, Floats, Ints, Label, Mask, Reports, Rows
 
 _KEPT_CHANGES = 2**16
 _STATES = 128  # numbers that a state may have: an int8
@@ -83,6 +83,7 @@ class History:
         self._values = _Column((len(self.directions),), np.float64, np.nan)
         self._constraints = _Column((0,), np.float64, np.nan)
         self._feasible = _Column((), np.bool_, True)
+        self._finished = _Column((), np.float64, -np.inf)
         self._last_step = _Column((), np.int64, -1)
         self._last_value = _Column((), np.float64, np.nan)
         self._steps: dict[int, StepColumn] = {}
@@ -164,6 +165,15 @@ class History:
     def is_finished(self) -> Mask:
         """(n,) trials in which nothing can change any more."""
         return self.is_state(*FINISHED)
+
+    @property
+    def finish_order(self) -> Rows:
+        """(f,) rows of finished trials in the order in which they finished: by time, then by number.
+
+        A trial without a time comes before those that have one.
+        """
+        rows = np.flatnonzero(self.is_finished)
+        return rows[np.argsort(self._fresh(self._finished)[rows], kind="stable")]
 
     def counts(self) -> dict[TrialState, int]:
         """Return how many trials are in each state."""
@@ -257,6 +267,7 @@ class History:
     def _write(self, i: int, record: TrialRecord, old: TrialRecord | None) -> None:
         n = len(self.records)
         self._states.view(n)[i] = record.state
+        self._finished.view(n)[i] = -np.inf if record.finished is None else record.finished
         if record.values is not None:
             self._values.view(n)[i] = record.values
         elif old is not None and old.values is not None:

@@ -33,13 +33,15 @@ class Sampler(Protocol):
         """n configurations to try next.
 
         A pure function of its arguments: a sampler may cache what it could compute again, nothing else. So a
-        study that was killed and loaded goes on as one that was not. Called under the study's lock.
+        study that was killed and loaded goes on as one that was not. What follows from trials in the order in which
+        they finished (a population, say) may be kept by a `Replay`. Called under the study's lock.
 
         Args:
             space: what to search; `history.space` is the same.
             history: all trials so far, running ones among them. `history.X` is encoded under `space`.
                 Rows may hold NaN where a parameter was inactive or unknown, and coordinates outside
-                [0, 1] where a range was another then. Less is better in `history.losses`.
+                [0, 1] where a range was another then. Less is better in `history.losses`. Trials may finish in
+                any order: `history.finish_order`.
             rng: the stream of this trial alone. Its number is `history.next_numbers(1)[0]`.
             n: how many are wanted at once.
 

@@ -5,7 +5,7 @@ Every kind of domain, condition and constraint; every kind of history that a stu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -132,18 +132,43 @@ def history_of(
     directions: Sequence[Direction] = ("minimize",),
     change: Change = lambda record, _: record,
 ) -> History:
-    """A history of n random trials, told the squared distance from a point; `change` may alter each."""
+    """A history of n random trials, told the squared distance from a point; `change` may alter each.
+
+    They finished in another order than they started, as on parallel workers.
+    """
     rng = np.random.default_rng(seed)
+    finished = 1e9 + np.arange(n) + np.random.default_rng([seed, 1]).uniform(0, 8, n).round(1)  # some at the same time
     history = History(space, directions)
     X = space.sample(rng, n)
     target = np.linspace(0.2, 0.7, len(directions))  # (m,)
     distances = np.nansum((X[:, None, :] - target[None, :, None]) ** 2, axis=2)  # (n, m)
     values = (distances * history.signs).tolist()
     for number, configuration in enumerate(space.decode(X)):
-        running = TrialRecord(number, RUNNING, configuration)
+        running = TrialRecord(number, RUNNING, configuration, created=1e9, started=1e9 + number)
         history.put([running])
-        history.put([change(running.with_(state=COMPLETE, values=tuple(values[number])), rng)])
+        done = running.with_(state=COMPLETE, values=tuple(values[number]), finished=float(finished[number]))
+        changed = change(done, rng)
+        history.put([changed if changed.state.is_finished else changed.with_(finished=None)])
     return history
+
+
+def one_by_one(history: History) -> Iterator[History]:
+    """A history that grows to another, trial by trial in the order in which they finished, seen after each."""
+    grown = History(history.space, history.directions)
+    finished = history.finish_order.tolist()
+    asked: list[TrialRecord] = []
+    for record in history.records:
+        started = record.state is not WAITING
+        asked.append(record.with_(state=RUNNING if started else WAITING, values=None, constraints=(), finished=None))
+    for i, row in enumerate(finished):
+        while len(grown) <= row:
+            grown.put([asked[len(grown)]])
+        grown.put([history.records[row]])
+        if i < len(finished) - 1:
+            yield grown
+    grown.put(asked[len(grown) :])
+    grown.put(r for r in history.records if not r.state.is_finished)
+    yield grown
 
 
 def _some(fraction: float, **changes: Any) -> Change:
@@ -181,7 +206,7 @@ def _incomplete(record: TrialRecord, rng: np.random.Generator) -> TrialRecord:
 def _repeated(space: Space) -> History:
     history = history_of(space, 1)
     first = history.records[0]
-    history.put(first.with_(number=i, values=(0.1 * (i % 3),)) for i in range(1, 20))
+    history.put(first.with_(number=i, values=(0.1 * (i % 3),), finished=1e9 + i // 4) for i in range(1, 20))
     return history
 
 

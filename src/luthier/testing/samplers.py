@@ -37,6 +37,7 @@ from .histories import SPACES as SPACES
 from .histories import STATE_HISTORIES as STATE_HISTORIES
 from .histories import domains as domains
 from .histories import history_of as history_of
+from .histories import one_by_one as one_by_one
 from .histories import spaces as spaces
 
 
@@ -177,6 +178,34 @@ class SamplerContract:
             elif number % 5 != 3:
                 value = float(np.nansum(history.X[number] ** 2))
                 history.put([record.with_(state=COMPLETE, values=(value,))])
+
+    @pytest.mark.parametrize("history", [*HISTORIES, *HISTORIES_OF_SEVERAL])
+    def test_trials_one_by_one_or_all_at_once(self, history: str) -> None:
+        """A history that grew trial by trial, in the order in which they finished, gets the answer of a loaded one."""
+        if history in HISTORIES_OF_SEVERAL and not self.objectives:
+            return
+        whole, sampler = {**HISTORIES, **HISTORIES_OF_SEVERAL}[history](SPACES["mixed"]), self.make()
+        loaded = History(whole.space, whole.directions)
+        loaded.put(whole.records)
+        answer = self.ask(self.make(), loaded)
+        grown = History(whole.space, whole.directions)
+        for i, grown in enumerate(one_by_one(whole)):
+            if i % 8 == 7:
+                self.ask(sampler, grown)
+        assert grown.records == whole.records
+        assert self.ask(sampler, grown) == answer
+        assert self.ask(sampler, loaded) == answer
+
+    def test_a_trial_that_comes_late(self) -> None:
+        """One that finished before others did, but comes to be known after them: as if it had come in time."""
+        whole, sampler = HISTORIES["everything"](SPACES["conditional"]), self.make()
+        late = int(whole.finish_order[5])
+        history = History(whole.space, whole.directions)
+        record = whole.records[late].with_(state=RUNNING, values=None, constraints=(), finished=None)
+        history.put([*whole.records[:late], record, *whole.records[late + 1 :]])
+        self.ask(sampler, history)
+        history.put([whole.records[late]])
+        assert self.ask(sampler, history) == self.ask(self.make(), whole)
 
     def test_one_sampler_may_serve_two_studies(self) -> None:
         """One study leaves no trace in another."""

@@ -6,7 +6,9 @@ import pytest
 from luthier.history import History
 from luthier.samplers.gp import GPSampler
 from luthier.space import Choice, Float, Int, Space
-from luthier.testing.samplers import SPACES, SamplerContract, history_of
+from luthier.surrogates.gp import refits
+from luthier.surrogates.gp.fit import fit
+from luthier.testing.samplers import SPACES, SamplerContract, history_of, one_by_one
 from luthier.trial import TrialRecord, TrialState
 
 
@@ -146,6 +148,22 @@ def test_a_killed_study_goes_on_as_one_that_was_not(n):
         elif i % 7 == 0:
             kept.suggest(space, history, np.random.default_rng(i), 1)
         history.put([full.records[i]])
+
+
+def test_trials_that_finish_out_of_order_need_one_fit_each(monkeypatch):
+    """What was fitted before stays good: a trial comes after those that finished before it, whatever its number."""
+    fits = []
+
+    def counting(*args):
+        fits.append(args)
+        return fit(*args)
+
+    monkeypatch.setattr(refits, "fit", counting)
+    whole, sampler = history_of(SPACES["floats"], 30), GPSampler(startup_trials=1)
+    assert whole.finish_order.tolist() != list(range(30))
+    for grown in one_by_one(whole):
+        sampler.suggest(grown.space, grown, np.random.default_rng(0), 1)
+    assert 20 <= len(fits) < 30
 
 
 def test_more_than_the_active_set():

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier import history as history_module
 from luthier.history import History
-from luthier.samplers.tpe.index import Index, index_of
+from luthier.samplers.tpe.index import best_rows, index_of
+from luthier.samplers.tried import marks
 from luthier.space import Choice, Float, Int, Space
 from luthier.testing.samplers import HISTORIES, history_of
 from luthier.trial import TrialRecord, TrialState
@@ -20,14 +17,15 @@ from luthier.trial import TrialRecord, TrialState
 SPACE = Space({"n": Int(1, 3), "c": Choice(["a", "b"]), "x": Float(0, 1, when={"c": "b"})})
 
 
-def seen(index: Index, history: History, n: int) -> tuple[object, ...]:
-    return index.n_ranked, index.unfinished, index.tried, index.best(history, n).tolist()
+def seen(history: History, n: int) -> tuple[object, ...]:
+    index = index_of(history)
+    return index.n_ranked, index.tried, best_rows(history, n).tolist()
 
 
 def read_at_once(history: History, n: int) -> tuple[object, ...]:
     loaded = History(history.space, history.directions)
     loaded.put(history.records)
-    return seen(index_of(loaded), loaded, n)
+    return seen(loaded, n)
 
 
 @given(st.data())
@@ -49,7 +47,7 @@ def test_however_it_grew_it_is_the_same(data: st.DataObject) -> None:
             )
             history.put([record])
         n = data.draw(st.integers(1, 30))
-        assert seen(index_of(history), history, n) == read_at_once(history, n)
+        assert seen(history, n) == read_at_once(history, n)
 
 
 @pytest.mark.parametrize("kind", ["everything", "repeated", "violations"])
@@ -57,25 +55,13 @@ def test_the_best_are_those_of_the_whole_order(kind: str) -> None:
     history = HISTORIES[kind](SPACE)
     rows = [r for r in history.records if r.state is TrialState.COMPLETE and r.is_feasible]
     expected = [r.number for r in sorted(rows, key=lambda r: (r.value, r.number))]
-    for n in (1, 10, 100):
-        assert index_of(history).best(history, n).tolist() == expected[:n]
+    for n in (1, 10, 25, 26, 100):
+        assert best_rows(history, n).tolist() == expected[:n]
 
 
-def test_more_changes_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "_KEPT_CHANGES", 8)
-    whole = history_of(SPACE, 30)
-    history = History(SPACE)
-    for record in whole.records[:5]:
-        history.put([record])
-    index_of(history).best(history, 3)
-    history.put(whole.records[5:])
-    assert history.changed_since(history.version - 2) is None
-    assert seen(index_of(history), history, 3) == read_at_once(history, 3)
-
-
-def test_it_goes_with_its_history() -> None:
-    history = history_of(SPACE, 5)
-    gone = weakref.ref(index_of(history))
-    del history
-    gc.collect()
-    assert gone() is None
+def test_what_was_tried_are_the_finished_trials() -> None:
+    history = history_of(SPACE, 20)
+    history.put([history.records[i].with_(state=TrialState.RUNNING, values=None, finished=None) for i in (3, 8)])
+    others = np.delete(np.arange(20), [3, 8])
+    assert index_of(history).tried == set(marks(history.X[others]).tolist())
+    assert index_of(history).n_ranked == 18

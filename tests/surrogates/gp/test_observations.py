@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
+
 from luthier.surrogates.gp.observations import observations
-from luthier.testing.samplers import HISTORIES, SPACES, history_of
+from luthier.testing.samplers import HISTORIES, SPACES, history_of, one_by_one
 from luthier.trial import TrialState
 
 NAN = float("nan")
@@ -33,9 +35,9 @@ def test_where_all_were_pruned_they_rank_by_how_far_they_came_then_by_value():
 
     for directions, ranks in ((("minimize",), [2, 1, 0, 2]), (("maximize",), [2, 0, 1, 2])):
         seen = observations(history_of(SPACES["floats"], 6, directions=directions, change=change))
-        assert seen.rows.tolist() == [0, 1, 2, 3]
+        assert sorted(seen.rows.tolist()) == [0, 1, 2, 3]
         assert (seen.states == COMPLETE).all()
-        assert seen.losses[:, 0].tolist() == ranks
+        assert seen.losses[np.argsort(seen.rows), 0].tolist() == ranks
 
 
 def test_one_complete_trial_is_worth_more_than_the_ranks_of_those_pruned():
@@ -46,4 +48,14 @@ def test_one_complete_trial_is_worth_more_than_the_ranks_of_those_pruned():
 
     seen = observations(history_of(SPACES["floats"], 6, change=change))
     assert (seen.states == PRUNED).sum() == 5
-    assert seen.losses[[0, 1, 2, 4, 5], 0].tolist() == [0, 1, 2, 4, 5]
+    assert seen.losses[np.argsort(seen.rows)[[0, 1, 2, 4, 5]], 0].tolist() == [0, 1, 2, 4, 5]
+
+
+def test_they_come_in_the_order_in_which_they_finished():
+    history = HISTORIES["everything"](SPACES["mixed"])
+    rows = observations(history).rows.tolist()
+    order = history.finish_order.tolist()
+    assert rows == [row for row in order if row in rows] != sorted(rows)
+    for grown in one_by_one(history):  # so what is known stays in front when another trial finishes
+        part = observations(grown).rows.tolist()
+        assert rows[: len(part)] == part

@@ -10,7 +10,7 @@ from ...history import History
 from ...multiobjective.dominance import best_first
 from ...trial import TrialState
 from ...types import Rows
-from .index import index_of
+from .index import best_rows
 
 
 class Split(NamedTuple):
@@ -33,9 +33,8 @@ def split(history: History, n_good: int, cap: int) -> Split:
     infeasible ones by total violation. RUNNING (constant liar), WAITING and FAIL trials are bad whatever else
     there is. Where there are more than `cap` bad ones, every k-th is taken, and all that are not finished.
     """
-    index = index_of(history)
     several = len(history.directions) > 1
-    good = _best_of_several(history, n_good) if several else index.best(history, n_good)
+    good = _best_of_several(history, n_good) if several else best_rows(history, n_good)
     if len(good) < n_good:
         rows = np.flatnonzero((history.states == TrialState.PRUNED) & history.feasible)
         values = history.last_value[rows] * history.signs[0]
@@ -46,16 +45,16 @@ def split(history: History, n_good: int, cap: int) -> Split:
         violation = np.nansum(np.maximum(history.constraints[rows], 0), axis=1)
         order = np.argsort(violation, kind="stable")
         good = np.concatenate([good, rows[order[: n_good - len(good)]]])
-    return Split(good, _others(len(history), good, sorted(index.unfinished)[-cap:], cap))
+    return Split(good, _others(len(history), good, np.flatnonzero(~history.is_finished)[-cap:], cap))
 
 
-def _others(n: int, good: Rows, unfinished: list[int], cap: int) -> Rows:
+def _others(n: int, good: Rows, unfinished: Rows, cap: int) -> Rows:
     """The rows below n except the good ones, in order; where they are more than `cap`, see `split`."""
     count = n - len(good)
     taken = np.sort(good)
     places = np.arange(count) if count <= cap else np.arange(cap) * (count - 1) // max(cap - 1, 1)
     bad = places + np.searchsorted(taken - np.arange(len(taken)), places, side="right")  # past the good ones before it
-    return np.union1d(bad, np.array(unfinished, dtype=np.intp)) if count > cap and unfinished else bad
+    return np.union1d(bad, unfinished) if count > cap and len(unfinished) else bad
 
 
 def _best_of_several(history: History, n: int) -> Rows:

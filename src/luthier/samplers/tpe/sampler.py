@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from ...types import Configuration, Floats
 from ..options import clear_options
 from ..startup import default_startup_trials, startup
 from ..tried import marks
-from .index import Index, index_of
+from .index import index_of
 from .ranking import split
 
 _MAX_GOOD = 25
@@ -89,22 +91,29 @@ class TPESampler:
         X = _known(space, history.X.take(np.concatenate([parts.good, parts.bad]), axis=0))
         k = len(parts.good)
         found = np.empty((0, len(space)))
+        known = _Known(index.tried, set(marks(history.X[~history.is_finished]).tolist()))
         for first in range(0, n, _GROUP):
             good, others = self._densities(space, np.concatenate([X, found]) if len(found) else X, k)
-            found = self._group(space, index, good, others, found, rng, min(n - first, _GROUP))
+            found = self._group(space, good, others, found, rng, min(n - first, _GROUP), known)
         return space.decode(found)
 
     def _group(
-        self, space: Space, index: Index, good: Parzen, others: Parzen, found: Floats, rng: np.random.Generator, n: int
+        self,
+        space: Space,
+        good: Parzen,
+        others: Parzen,
+        found: Floats,
+        rng: np.random.Generator,
+        n: int,
+        known: _Known,
     ) -> Floats:
         """The points found (k, d), and n more, of which each counts among the others for those after it."""
         points = self._candidates(space, good, rng, n)
-        taken = set(marks(found).tolist())
         ours, theirs = log_densities((good, others), points)
         for i in range(n):
             start, stop = (len(points) * k // n for k in (i, i + 1))
             score = theirs[start:stop] - ours[start:stop]  # Bergstra 2011, equation (3); the least is the best
-            new = _first_new(space, points[start:stop][np.argsort(score, kind="stable")], index, taken, rng)
+            new = _first_new(space, points[start:stop][np.argsort(score, kind="stable")], known, rng)
             found = np.concatenate([found, new[None, :]])
             if i < n - 1:  # the sum of kernels grows by one; its norm is the same for all points
                 kernel = Parzen(space, new[None, :], np.ones(1), _FAINT, others.widths, others.smoothing)
@@ -150,6 +159,13 @@ class TPESampler:
         return X if len(X) >= n else space.sample(rng, count)
 
 
+class _Known(NamedTuple):
+    """The marks of points that are not new: of finished trials, and of those that run, wait or were found before."""
+
+    finished: Container[int]
+    taken: set[int]
+
+
 def _known(space: Space, X: Floats) -> Floats:
     """Rows without coordinates outside [0, 1], which come from another range: they count as missing."""
     outside = np.abs(X - 0.5) > np.where(space.is_choice, np.inf, 0.5 + 1e-9)
@@ -163,15 +179,19 @@ def _rank_weights(n: int) -> Floats:
     return weights / weights.mean() if n else weights
 
 
-def _first_new(space: Space, points: Floats, index: Index, taken: set[int], rng: np.random.Generator) -> Floats:
+def _first_new(space: Space, points: Floats, known: _Known, rng: np.random.Generator) -> Floats:
     """The first of the points, best first, that was not tried; else a uniform one that was not; else the first.
 
-    What was found before in the batch is `taken`, and what is found now then, too.
+    Args:
+        space: of the points.
+        points: (c, d) encoded.
+        known: marks of points that are not new; what is found now is added.
+        rng: for uniform points.
     """
     for batch in (points[:1], points[1:], None):  # the first is nearly always new
         rows = space.sample(rng, _LAST_RESORT) if batch is None else batch
         for row, mark in zip(rows, marks(rows).tolist(), strict=True):
-            if mark not in index.tried and mark not in taken:
-                taken.add(mark)
+            if mark not in known.finished and mark not in known.taken:
+                known.taken.add(mark)
                 return np.asarray(row)
     return np.asarray(points[0])

@@ -16,7 +16,7 @@ COMPLETE, PRUNED, FAIL = int(TrialState.COMPLETE), int(TrialState.PRUNED), int(T
 
 @dataclass(frozen=True)
 class Observations:
-    """The finished trials that say something, in the order of their numbers.
+    """The finished trials that say something, in the order in which they finished: what came first stays first.
 
     Attributes:
         X: (n, d) encoded rows.
@@ -65,5 +65,6 @@ def observations(history: History) -> Observations:
         new = np.any(ranked[1:] != ranked[:-1], axis=1)  # equal trials share a rank
         losses[pruned[order], 0] = np.concatenate([[0.0], np.cumsum(new)])[: len(pruned)]
         states[pruned] = COMPLETE
-    rows = np.flatnonzero(usable)
+    rows = history.finish_order
+    rows = rows[usable[rows]]
     return Observations(history.X[rows], losses[rows], states[rows], history.constraints[rows], rows)
