@@ -62,7 +62,7 @@ def acquisition(name, seed=0):
         theta = np.concatenate([rng.normal(0, 0.3, embedding.groups), [0.0, -4.0], warp])
         return condition(embedding, theta, F, rng.standard_normal(15))
 
-    objectives = [(p, float(p.means().min())) for p in (process(), process())]
+    objectives = [(p, float(p.predict(F)[0].min())) for p in (process(), process())]
     return Acquisition(objectives, [(process(), 0.3), (process(), -1.0)]), embedding
 
 
@@ -90,6 +90,16 @@ def test_expected_improvement_is_that_of_samples():
         draws = mean + sd * rng.standard_normal((200_000, 3))
         sampled += np.maximum(best - draws, 0).mean(axis=0) / len(part.objectives)
     np.testing.assert_allclose(np.exp(Acquisition(part.objectives).value(F)), sampled, rtol=0.05, atol=1e-6)
+
+
+def test_roughly_it_is_that_of_the_first_process():
+    part, embedding = acquisition("mixed")
+    F = embedding(SPACES["mixed"].sample(np.random.default_rng(1), 20))
+    first = Acquisition(part.objectives[:1], part.constraints)
+    np.testing.assert_allclose(part.rough(F), first.value(F))
+    np.testing.assert_allclose(first.rough(F), first.value(F))
+    feasible = Acquisition((), part.constraints)
+    np.testing.assert_allclose(feasible.rough(F), feasible.value(F))
 
 
 def test_what_runs_is_not_worth_a_second_trial():

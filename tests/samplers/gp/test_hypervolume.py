@@ -110,7 +110,7 @@ def acquisition(name, m=2):
         return condition(embedding, theta, F, rng.standard_normal(15))
 
     processes = tuple(process() for _ in range(m))
-    points = np.stack([p.means() for p in processes], axis=1)
+    points = np.stack([p.predict(F)[0] for p in processes], axis=1)
     return HypervolumeAcquisition.of(processes, points, np.ones(m), Acquisition((), [(process(), 0.3)])), embedding
 
 

@@ -64,6 +64,32 @@ def test_a_larger_discrete_space_is_gone_through_without_repeats():
         tried = tried.with_rows(row[None])
 
 
+class Counted:
+    """An acquisition that counts the rows that it is asked for."""
+
+    def __init__(self, inner):
+        self.inner, self.asked, self.screened = inner, 0, 0
+
+    def value(self, F):
+        self.asked += len(F)
+        return self.inner.value(F)
+
+    def rough(self, F):
+        self.screened += len(F)
+        return self.inner.rough(F)
+
+    def value_and_gradient(self, F):
+        return self.inner.value_and_gradient(F)
+
+
+def test_most_candidates_are_only_screened():
+    space = SPACES["floats"]
+    part, embedding, incumbents, _ = acquisition(space)
+    counted = Counted(part)
+    maximize(space, embedding, counted, incumbents, none(space), np.random.default_rng(0))
+    assert counted.asked < counted.screened / 3
+
+
 def test_the_number_of_points_is_exact() -> None:
     assert _count(LARGE_SPACES["22 choices of 8"]) == 8**22  # 0 in 64 bits
     assert _count(LARGE_SPACES["64 whole numbers of 32 bits"]) == 2 ** (32 * 64)  # beyond any float

@@ -49,6 +49,12 @@ def problem(name="conditional", n=15, seed=0):
     return embedding, theta, F, y
 
 
+def test_means_at_the_observations():
+    embedding, theta, F, y = problem()
+    posterior = condition(embedding, theta, F, y)
+    np.testing.assert_allclose(posterior.means(y), posterior.predict(F)[0], rtol=1e-9, atol=1e-9)
+
+
 def test_matern_and_its_slope():
     r2 = np.array([0.0, 1e-8, 0.3, 2.0, 50.0])
     k, slope = matern52(r2)

@@ -34,7 +34,7 @@ def test_a_process_is_that_of_its_parts(fitting):
     assert len(rows) == min(25, fitting.most)
     assert int(np.argmin(one.y)) in rows
     np.testing.assert_array_equal(found.Y, one.y[None, rows])
-    np.testing.assert_array_equal(found.processes[0].means(), own.means())
+    np.testing.assert_array_equal(found.processes[0].alpha, own.alpha)
 
 
 def test_what_comes_first_may_be_told():
@@ -52,7 +52,7 @@ def test_several_targets_share_their_trials():
         alone = Surrogate(Fits()).posteriors(space, [other])
     assert len(found.processes) == 2
     np.testing.assert_array_equal(found.Y[0], -found.Y[1])
-    np.testing.assert_array_equal(found.processes[1].means(), alone.processes[0].means())
+    np.testing.assert_array_equal(found.processes[1].alpha, alone.processes[0].alpha)
 
 
 @pytest.mark.parametrize("fitting", FITTINGS)
@@ -65,7 +65,7 @@ def test_drawn_hyperparameters_lie_around_the_best(fitting):
         theta = fitting.theta(embedding, one)
         root = fitting.root(embedding, one, theta)
     assert len(found.processes) == 4
-    np.testing.assert_array_equal(found.processes[0].means(), best.processes[0].means())
+    np.testing.assert_array_equal(found.processes[0].alpha, best.processes[0].alpha)
     drawn = draws(theta, embedding, 20, root, np.random.default_rng(0), 3)
     for process, other in zip(found.processes[1:], drawn, strict=True):
         np.testing.assert_allclose(np.log(process.scale), -other[: embedding.groups])

@@ -60,6 +60,10 @@ class Criterion(Protocol):
         """(m,) at features (m, P)."""
         ...
 
+    def rough(self, F: Floats) -> Floats:
+        """(m,) about the value, or the value itself: enough to tell which of many rows are worth asking for it."""
+        ...
+
     def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
         """(m,) values and (m, p) derivatives by the numeric features."""
         ...
@@ -85,13 +89,24 @@ class Acquisition:
 
     def value(self, F: Floats) -> Floats:
         """(m,) at features (m, P)."""
-        total = np.zeros(len(F))
+        total = self._feasible(F)
         if self.objectives:
-            each = []
-            for posterior, best in self.objectives:
-                mean, sd = posterior.predict(F)
-                each.append(log_h((best - mean) / sd)[0] + np.log(sd))
-            total += np.logaddexp.reduce(each) - np.log(len(each))
+            stack, best = self._stack
+            mean, sd = stack.predict(F)  # (k, m)
+            total += np.logaddexp.reduce(log_h((best - mean) / sd)[0] + np.log(sd)) - np.log(len(best))
+        return total
+
+    def rough(self, F: Floats) -> Floats:
+        """(m,) by the first process of the losses alone, which takes a fraction of the time of all of them."""
+        total = self._feasible(F)
+        for posterior, best in self.objectives[:1]:
+            mean, sd = posterior.predict(F)
+            total += log_h((best - mean) / sd)[0] + np.log(sd)
+        return total
+
+    def _feasible(self, F: Floats) -> Floats:
+        """(m,) sum of the log probabilities."""
+        total = np.zeros(len(F))
         for posterior, threshold in self.constraints:
             mean, sd = posterior.predict(F)
             total += log_probability((threshold - mean) / sd)[0]

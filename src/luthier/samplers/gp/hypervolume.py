@@ -114,6 +114,10 @@ class HypervolumeAcquisition:
         value = log_improvement(*self._predict(F), self.boxes)
         return value if self.limits is None else value + self.limits.value(F)
 
+    def rough(self, F: Floats) -> Floats:
+        """The value."""
+        return self.value(F)
+
     def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
         """(c,) values and (c, p) derivatives by the numeric features."""
         mean, sd, dmean, dsd = (

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...space import Choice, Domain, Int, Space
 from ...surrogates.gp.kernel import Embedding
@@ -17,6 +18,7 @@ from .trust_region import Box
 _ENUMERABLE = 1000  # spaces of at most so many points are looked through
 _UNIFORM = 400
 _LOCAL = 60  # perturbations of each incumbent
+_SCREENED = 80  # of either kind, by the rough acquisition: only of these is the acquisition itself asked
 _REFINED = 6
 _CONTINUUM = 20  # a number with more values moves along the gradient and is rounded; others are exchanged
 _ITERATIONS = 12
@@ -48,8 +50,9 @@ def maximize(
     if _count(space) <= _ENUMERABLE:
         return search.best(_grid(space))
     spread, near = _candidates(space, incumbents, rng, box)
-    top = search.top(near, _REFINED // 2)
-    return search.refine(np.concatenate([top, search.top(spread, _REFINED - len(top))]))
+    top, values = search.top(near, _REFINED // 2)
+    others, other_values = search.top(spread, _REFINED - len(top))
+    return search.refine(np.concatenate([top, others]), np.concatenate([values, other_values]))
 
 
 class _Search:
@@ -71,21 +74,23 @@ class _Search:
         self.continua = numbers & (space.sizes > _CONTINUUM)
         self.discrete = np.flatnonzero(~self.continua & (space.sizes > 1))
 
-    def values(self, D: Floats) -> Floats:
-        """Acquisition at dense rows; -inf where `require` forbids them or they were tried."""
+    def values(self, D: Floats, rough: bool = False) -> Floats:
+        """Acquisition at dense rows, or about that; -inf where `require` forbids them or they were tried."""
         X = self.space.snap(D)
         allowed = self.space.feasible(X)
         allowed &= ~self.tried.among(X)
         out = np.full(len(D), -np.inf)
         if allowed.any():
-            out[allowed] = self.acquisition.value(self.embedding(X[allowed]))
+            ask = self.acquisition.rough if rough else self.acquisition.value
+            out[allowed] = ask(self.embedding(X[allowed]))
         return out
 
-    def top(self, D: Floats, k: int) -> Floats:
-        """The k dense rows of the greatest acquisition that may be proposed."""
+    def top(self, D: Floats, k: int) -> tuple[Floats, Floats]:
+        """The k dense rows of the greatest acquisition that may be proposed, and their values."""
+        D = D[_greatest(self.values(D, rough=True), _SCREENED)]
         values = self.values(D)
-        order = np.argsort(-values, kind="stable")[:k]
-        return D[order[np.isfinite(values[order])]]
+        order = _greatest(values, k)
+        return D[order], values[order]
 
     def best(self, D: Floats) -> Floats:
         """The best row to propose, snapped; of those tried where there is no other."""
@@ -96,11 +101,16 @@ class _Search:
             return np.asarray(X[np.argmax(self.acquisition.value(self.embedding(X)))])
         return np.asarray(self.space.snap(D[[int(np.argmax(values))]])[0])
 
-    def refine(self, D: Floats) -> Floats:
-        """The best snapped row after gradient steps alternated with exchanges of discrete values."""
+    def refine(self, D: Floats, values: Floats) -> Floats:
+        """The best snapped row after gradient steps alternated with exchanges of discrete values.
+
+        Args:
+            D: (m, d) dense rows to begin with.
+            values: (m,) of the acquisition there.
+        """
         if len(D) == 0:  # every candidate was tried: the space is small or hardly anything is allowed
             return self.best(self.space.sample(self.rng, _ENUMERABLE))
-        D, values = self._climbed(D, self.values(D))
+        D, values = self._climbed(D, values)
         if len(self.discrete):
             stacks = np.stack(list(self._exchanges(D)))  # (e, m, d)
             before = values
@@ -164,6 +174,12 @@ class _Search:
                 E = D.copy()
                 E[:, j] = column
                 yield E
+
+
+def _greatest(values: Floats, k: int) -> NDArray[np.intp]:
+    """Where the k greatest values are that are finite, the greatest first."""
+    order = np.argsort(-values, kind="stable")[:k]
+    return order[np.isfinite(values[order])]
 
 
 def _better(D: Floats, values: Floats, others: Floats, other_values: Floats) -> tuple[Floats, Floats]:

@@ -88,9 +88,16 @@ class Steps:
 
     def value(self, F: Floats) -> Floats:
         """(m,) at features (m, P)."""
+        return self.inner.value(F) - self._worthless(F)
+
+    def rough(self, F: Floats) -> Floats:
+        """(m,) about the value."""
+        return self.inner.rough(F) - self._worthless(F)
+
+    def _worthless(self, F: Floats) -> Floats:
         Z = warped(F, self.process.warp) * self.process.scale
         known = squared_distances(Z, self.process.Z).min(axis=1) < self.width
-        return np.asarray(self.inner.value(F) - _WORTHLESS * known)
+        return np.asarray(_WORTHLESS * known)
 
     def value_and_gradient(self, F: Floats) -> tuple[Floats, Floats]:
         """Those of the acquisition: a climb goes through a step, and counts where it ends."""

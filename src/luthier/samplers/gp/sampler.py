@@ -117,7 +117,7 @@ class GPSampler:
         found = self._objective(space, seen, rng)
         chosen, posteriors, y = found.rows, found.processes, found.Y[0]
         good = good[chosen]
-        means = [np.where(good, posterior.means(), np.inf) for posterior in posteriors]
+        means = [np.where(good, posterior.means(y), np.inf) for posterior in posteriors]
         order = np.argsort(means[0], kind="stable")[: min(_INCUMBENTS, int(good.sum()))]
         margin = _PLATEAU * (np.count_nonzero(y[good] == y[good].min()) - 1)
         objectives = [(p, float(m.min()) - margin) for p, m in zip(posteriors, means, strict=True)]

@@ -97,7 +97,8 @@ def improvement(
     front[good] = non_dominated(Y[good])
     found = surrogate.posteriors(space, objectives, order=np.where(front, -np.inf, Y.mean(axis=1)))
     chosen, usable = found.rows, good[found.rows]
-    points = np.stack([process.means() for process in found.processes], axis=1)[usable]
+    means = [process.means(y) for process, y in zip(found.processes, found.Y, strict=True)]
+    points = np.stack(means, axis=1)[usable]
     limits = Acquisition((), constraints) if constraints else None
     reference = reference_point(Y[chosen][usable])
     rows = rng.permutation(np.flatnonzero(front[chosen]))[:_INCUMBENTS]

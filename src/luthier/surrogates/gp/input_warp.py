@@ -21,16 +21,14 @@ def warped(F: Floats, parameters: Floats) -> Floats:
 
     Where there are several sets of parameters, every one warps the same features (n, P).
     """
-    p = parameters.shape[-1] // 2
-    a, b = np.split(np.exp(parameters)[..., None, :], 2, axis=-1)
+    p, a, b = _exponents(parameters)
     u = np.clip(F[..., :p], _EDGE, 1 - _EDGE)
     return _joined(F, F[..., :p] - u + (1.0 - (1.0 - u**a) ** b))  # a coordinate outside [0, 1] goes on straight
 
 
 def warped_with_slopes(F: Floats, parameters: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """What `warped` gives, and the derivatives (..., n, p) of its first p columns by F, ln a and ln b."""
-    p = parameters.shape[-1] // 2
-    a, b = np.split(np.exp(parameters)[..., None, :], 2, axis=-1)
+    p, a, b = _exponents(parameters)
     u = np.clip(F[..., :p], _EDGE, 1 - _EDGE)
     log_u = np.log(u)
     power = np.exp(a * log_u)
@@ -41,9 +39,17 @@ def warped_with_slopes(F: Floats, parameters: Floats) -> tuple[Floats, Floats, F
     return _joined(F, F[..., :p] + (1.0 - rest - u)), slope / u, slope * log_u, -b * rest * log_rest
 
 
+def _exponents(parameters: Floats) -> tuple[int, Floats, Floats]:
+    """How many numbers there are, and a and b (..., 1, p) of each."""
+    p, powers = parameters.shape[-1] // 2, np.exp(parameters)[..., None, :]
+    return p, powers[..., :p], powers[..., p:]
+
+
 def _joined(F: Floats, numbers: Floats) -> Floats:
     """Features with other values (..., n, p) in the first p columns."""
-    p, more = numbers.shape[-1], numbers.shape[:-2]
+    p = numbers.shape[-1]
     if p == F.shape[-1]:
         return numbers
-    return np.concatenate([numbers, np.broadcast_to(F[..., p:], (*more, *F[..., p:].shape[-2:]))], axis=-1)
+    joined = np.empty((*numbers.shape[:-1], F.shape[-1]))
+    joined[..., :p], joined[..., p:] = numbers, F[..., p:]
+    return joined

@@ -78,9 +78,9 @@ class Posterior:
         p = self.numbers
         return np.asarray(z[..., :p] * B.sum(axis=-1)[..., None] - B @ self.Z[..., :p])
 
-    def means(self) -> Floats:
-        """(n,) posterior means at the observations."""
-        return np.asarray(self.variance * matern52(squared_distances(self.Z, self.Z))[0] @ self.alpha)
+    def means(self, y: Floats) -> Floats:
+        """(n,) posterior means at the observations, of values y (n,): K α, where (K + noise) α = y."""
+        return np.asarray(y - self.noise * self.alpha)
 
     def fantasize(self, F: Floats) -> Posterior:
         """The posterior as if rows (q, P) had been observed at their means (the kriging believer).
