@@ -123,6 +123,7 @@ def test_learning_curves_have_gaps_between_trials_and_a_limit():
     pruned = by_name(picture, "pruned")
     assert list(pruned.x) == [1, 2, None, 1, 2, None]
     assert by_name(picture, "best").line.width > pruned.line.width
+    assert picture.layout.xaxis.dtick == 1  # of few steps each has a tick, and nothing between them
     many = plot_learning_curves(make([C] * 400))
     assert 140 <= sum(list(t.x).count(None) for t in many.data) <= 151
 

@@ -10,6 +10,7 @@ from ..trial import TrialState
 from .theme import BLUE, GREEN, ORANGE, RED, best_row, escaped, figure, hover, value_range
 
 _MOST = 150  # curves beyond which a picture is neither readable nor quick
+_FEW_STEPS = 10
 
 
 def plot_learning_curves(history: History, *, metric: str = "value", step: str = "epoch") -> go.Figure:
@@ -38,7 +39,7 @@ def plot_learning_curves(history: History, *, metric: str = "value", step: str =
     if len(rows) > _MOST:
         rows = [rows[i] for i in np.linspace(0, len(rows) - 1, _MOST).round().astype(int)]
     groups = (
-        ("complete", TrialState.COMPLETE, BLUE, 0.45),
+        ("complete", TrialState.COMPLETE, BLUE, 0.6),
         ("pruned", TrialState.PRUNED, ORANGE, 0.7),
         ("failed", TrialState.FAIL, RED, 0.7),
         ("running", TrialState.RUNNING, BLUE, 0.9),
@@ -51,9 +52,11 @@ def plot_learning_curves(history: History, *, metric: str = "value", step: str =
     if winner is not None and history.records[winner].reports:
         traces.append(_curves(history, [winner], "best", GREEN, 3, 1))
     reported = np.array([v for i in rows for _, v in history.records[i].reports], dtype=np.float64)
+    steps = [s for i in rows for s, _ in history.records[i].reports]
+    few = bool(steps) and max(steps) - min(steps) <= _FEW_STEPS  # else plotly's ticks are whole numbers anyway
     return figure(
         traces,
-        xaxis={"title": {"text": escaped(step)}},
+        xaxis={"title": {"text": escaped(step)}} | ({"dtick": 1} if few else {}),
         yaxis={"title": {"text": escaped(metric)}, "range": value_range(reported, history.directions[0])},
     )
 
