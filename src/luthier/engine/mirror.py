@@ -99,12 +99,14 @@ class Mirror:
     def put(self, records: list[TrialRecord]) -> None:
         """Take in trials as they are now."""
         self.history.put(records)
-        if self.declared is None:
-            complete = [r for r in records if r.state is TrialState.COMPLETE]
-            if len(complete) > 1:
-                complete.sort(key=lambda r: (r.finished or 0.0, r.number))
+        if self.declared is not None:
+            return
+        complete = [r for r in records if r.state is TrialState.COMPLETE]
+        if len(complete) > 1:
+            complete.sort(key=lambda r: (r.finished or 0.0, r.number))
+        if complete:
             self._growing.learn([r.params for r in complete])
-            self.history = self.history.under(self._growing.space)
+        self.history = self.history.under(self._growing.space)
 
     # -- parameters that an objective defines as it runs
 

@@ -87,7 +87,7 @@ class GrowingSpace:
         """Record which parameters complete trials had; return whether that changed the space."""
         changed = False
         for params in trials:  # one by one, so that a study that is loaded comes to what one that went on came to
-            first = self._unseen & params.keys()
+            first = self._unseen and self._unseen & params.keys()
             if first:
                 self._unseen -= first
                 self._expected.clear()
@@ -112,8 +112,8 @@ class GrowingSpace:
             if len(params) == len(self.domains):
                 return False
             return not self.domains.keys() - params.keys() - self._unseen <= self._unexplained
-        decisive = (params.get(name) for name in self._parents)
-        key = (tuple(params), tuple((type(label), label) for label in decisive))
+        decisive = [params.get(name) for name in self._parents]
+        key = (*params, *decisive, *map(type, decisive))
         if key not in self._expected:
             if len(self._expected) >= _REMEMBERED:
                 self._expected.clear()

@@ -82,7 +82,7 @@ def result_of(
         last = reports[-1][1] if reports and objectives == 1 else math.nan
         return Result(state, (last,) if math.isfinite(last) else None, constraints, error)
     numbers = check_values(number, values, objectives)
-    if any(x != x for x in numbers):
+    if any(map(math.isnan, numbers)):
         return Result(TrialState.FAIL, None, constraints, error or f"the objective returned {values}: NaN fails")
     return Result(TrialState.COMPLETE if state is None else state, numbers, constraints, error)
 
