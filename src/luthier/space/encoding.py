@@ -180,7 +180,8 @@ def _distance(at: Callable[[float], int], low: int, u: float) -> int:
 
 
 def _bin(size: int, u: float) -> int:
-    return min(max(int(u * size), 0), size - 1)
+    k = int(u * size)
+    return k if 0 <= k < size else size - 1 if k > 0 else 0
 
 
 def active(layout: Layout, X: Floats) -> Mask:
@@ -311,7 +312,7 @@ def decode_one(layout: Layout, u: Floats) -> Configuration:
             values[name] = at(row[j])
             if bin_at is not None:
                 bins[name] = bin_at(row[j])
-    return {name: values[name] for name in layout.names if name in values}
+    return values if layout.order == layout.names else {name: values[name] for name in layout.names if name in values}
 
 
 def combinations(layout: Layout, start: int, stop: int) -> Floats:

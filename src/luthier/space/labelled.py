@@ -28,7 +28,8 @@ class Labels(NamedTuple):
 
 def pick(labels: tuple[Label, ...], u: float) -> Label:
     """Return the label in whose bin a unit coordinate lies."""
-    return labels[min(max(int(u * len(labels)), 0), len(labels) - 1)]
+    k, n = int(u * len(labels)), len(labels)
+    return labels[k] if 0 <= k < n else labels[-1 if k > 0 else 0]
 
 
 class _Labelled:

@@ -172,11 +172,13 @@ def _as_float(value: Any) -> float:
 
 
 def _whole(first: int, step: int, size: int, top: int, u: float) -> int:
-    return first + min(max(int(u * size), 0), top) * step
+    k = int(u * size)
+    return first + (k if 0 <= k <= top else top if k > 0 else 0) * step
 
 
 def _real(first: int, step: int, scale: int, size: int, top: int, last: float | None, u: float) -> float:
-    k = min(max(int(u * size), 0), top)
+    k = int(u * size)
+    k = k if 0 <= k <= top else top if k > 0 else 0
     return last if k == top and last is not None else (first + k * step) / scale
 
 

@@ -80,7 +80,8 @@ def _log_line(low: float, high: float, log_low: float, width: float, u: float) -
 
 
 def _int_log_line(low: int, high: int, log_low: float, width: float, u: float) -> int:
-    return min(max(round(float(np.exp(log_low + u * width))), low), high)
+    x = round(float(np.exp(log_low + u * width)))
+    return low if x < low else high if x > high else x
 
 
 @dataclass(frozen=True)

@@ -116,12 +116,14 @@ def check_values(number: int, values: Any, count: int) -> tuple[float, ...]:
     Raises:
         ObjectiveError: None, text, ±inf, or not one number per objective.
     """
+    if type(values) is float and count == 1 and math.isfinite(values):  # the usual case first
+        return (values,)
     if values is None:
         raise ObjectiveError(f"trial {number} has no value (None): return a number from the objective")
     if isinstance(values, str | bytes | bool):
         raise ObjectiveError(f"trial {number} has the value {values!r}: it must be a number")
     try:
-        if isinstance(values, float) or not isinstance(values, Sequence):  # the usual case first
+        if isinstance(values, float) or not isinstance(values, Sequence):
             numbers: tuple[float, ...] = (float(values),)
         else:
             numbers = tuple(map(float, values))

@@ -155,7 +155,11 @@ class Trial:
 
     def suggest_categorical(self, name: str, choices: Sequence[Any] | Mapping[str, Any]) -> Any:
         """One of the choices; see `Choice`. Raises as `suggest_float`."""
-        return self._suggest(name, _choice_of(choices))
+        domain = _choice_of(choices)
+        if domain is self._domains.get(name) and name in self._values:
+            self._met[name] = domain
+            return domain.restored(self._values[name])
+        return self._suggest(name, domain)
 
     def suggest(self, name: str, domain: Domain | None = None) -> Any:
         """A value of any domain, or, in a declared space, of the parameter of that name.
