@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,9 @@ class Streams:
     def __init__(self, seed: int) -> None:
         self._bits = np.random.Philox(key=seed % 2**128)
         self._generator = np.random.Generator(self._bits)
-        self._state = self._bits.state  # a fresh generator's: nothing is buffered
+        state: Any = self._bits.state  # a fresh generator's: nothing is buffered
+        numbers = {name: array.tolist() for name, array in state["state"].items()}  # lists are read faster than arrays
+        self._state: Any = {**state, "state": numbers, "buffer": state["buffer"].tolist()}
 
     def of_trial(self, number: int, name: str = "") -> np.random.Generator:
         """Return the stream of a trial; with a parameter's name, one of its own for that parameter."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,10 +20,10 @@ from ..types import Configuration, Floats, Label, Mask
 from .conditions import AllOf, Condition, bin_of
 from .domain import Domain
 from .expression import Expression
-from .groups import Group, LogInts, groups_of, is_alone, log_ints_of
 from .labelled import Choice, pick
 from .numeric import Float, Int
 
+_FEW = 8  # configurations that are encoded faster value by value
 _EXACT = 2**53  # whole numbers up to which floats hold each
 _LARGEST = 10**300  # beyond it, a number of values counts as infinite
 
@@ -100,25 +101,50 @@ class Layout:
         return tuple(found.values())
 
     @cached_property
-    def nearest(self) -> tuple[Floats, Floats, NDArray[np.intp], NDArray[np.intp], Floats, LogInts | None]:
+    def nearest(self) -> tuple[Floats, Floats, NDArray[np.intp], NDArray[np.intp], Floats]:
         """What `snap` needs: middles (d,), upper bounds (d,), the columns of choices, those of equal bins and how many
-        bins each has, and whole numbers on a log scale."""
+        bins each has."""
         middle, top = np.where(self.is_choice, 0.0, 0.5), np.where(self.is_choice, self.sizes - 1, 1.0)
         even = np.isfinite(self.bins) & np.array(
             [x.lattice.is_small if isinstance(x, Float | Int) and x.lattice else True for x in self.domains], dtype=bool
         )
         columns = np.flatnonzero(even)
-        return middle, top, np.flatnonzero(self.is_choice), columns, self.bins[columns], log_ints_of(self.domains)
+        return middle, top, np.flatnonzero(self.is_choice), columns, self.bins[columns]
 
     @cached_property
-    def groups(self) -> tuple[Group, ...]:
-        """Parameters that are encoded together."""
-        return groups_of(self.parameters)
+    def log_ints(self) -> tuple[NDArray[np.intp], Floats, Floats, Floats, Floats]:
+        """Whole numbers on a log scale: columns (k,), bounds (k,), and logarithms of the bins' bounds (k,)."""
+        found = [(j, x) for j, x in enumerate(self.domains) if isinstance(x, Int) and x.on_log_scale]
+        bounds = np.array([(x.low, x.high, *x.logs) for _, x in found], dtype=np.float64)
+        low, high, log_low, log_high = bounds.reshape(-1, 4).T
+        return np.array([j for j, _ in found], dtype=np.intp), low, high, log_low, log_high
 
     @cached_property
-    def alone(self) -> tuple[tuple[int, str, Domain], ...]:
+    def lines(
+        self,
+    ) -> tuple[tuple[str, ...], Callable[[Mapping[str, Label]], Any], slice | list[int], Floats, Floats]:
+        """Continua with `is_line`, which are encoded at once: names, their getter, columns, lower bounds, widths."""
+        found = [
+            (name, j, domain.low, domain.high - domain.low)
+            for j, (name, domain) in enumerate(self.parameters.items())
+            if isinstance(domain, Float) and domain.is_line
+        ]
+        columns = [j for _, j, _, _ in found]
+        everywhere: slice | list[int] = slice(None) if len(found) == len(self.names) else columns
+        low, width = (np.array([x[k] for x in found], dtype=np.float64) for k in (2, 3))
+        names = tuple(x[0] for x in found)
+        return names, itemgetter(*(names or ("",))), everywhere, low, width
+
+    @cached_property
+    def not_lines(self) -> tuple[tuple[int, str, Domain], ...]:
         """Column, name and domain of every other parameter."""
-        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if is_alone(x))
+        lines = set(self.lines[0])
+        return tuple((j, name, x) for j, (name, x) in enumerate(self.parameters.items()) if name not in lines)
+
+    @cached_property
+    def coordinates(self) -> tuple[tuple[str, Callable[[Label], float]], ...]:
+        """For every parameter the function from a stored value to the encoded coordinate."""
+        return tuple((name, x.coordinate) for name, x in self.parameters.items())
 
     @cached_property
     def values(self) -> tuple[tuple[str, Callable[[float], Label]], ...]:
@@ -252,15 +278,17 @@ def snap(layout: Layout, X: Floats) -> Floats:
 
     A NaN in a column that is active means that nothing was proposed for it; it becomes the middle.
     """
-    middle, top, choices, columns, bins, log_ints = layout.nearest
+    middle, top, choices, columns, bins = layout.nearest
     X = np.where(np.isnan(X), middle, X)
     np.minimum(np.maximum(X, 0.0, out=X), top, out=X)
     if len(choices):
         X[:, choices] = np.round(X[:, choices])
     if len(columns):
         X[:, columns] = (np.minimum(np.floor(X[:, columns] * bins), bins - 1) + 0.5) / bins
-    if log_ints is not None:
-        X[:, log_ints.columns] = log_ints.snap(X[:, log_ints.columns])
+    columns, low, high, a, b = layout.log_ints
+    if len(columns):
+        values = np.minimum(np.maximum(np.round(np.exp(a + X[:, columns] * (b - a))), low), high)
+        X[:, columns] = (np.log(values) - a) / (b - a)
     if not layout.is_flat:
         X[~active(layout, X)] = np.nan
     return X
@@ -274,10 +302,22 @@ def encode(layout: Layout, configurations: Sequence[Mapping[str, Label]]) -> Flo
     Raises:
         SpaceError: an unknown choice.
     """
+    if len(configurations) <= _FEW:
+        try:
+            few = [[f(c[name]) if name in c else np.nan for name, f in layout.coordinates] for c in configurations]
+        except (TypeError, ValueError, OverflowError):  # values of other kinds
+            pass
+        else:
+            return np.array(few, dtype=np.float64).reshape(len(few), len(layout.names))
     X = np.full((len(configurations), len(layout.names)), np.nan)
-    for group in layout.groups:
-        X[:, group.columns] = group.coordinates(group.read(configurations))
-    for j, name, domain in layout.alone:
+    names, get_all, columns, low, width = layout.lines
+    if names:
+        try:
+            values = list(map(get_all, configurations))
+        except KeyError:  # somewhere, some are inactive
+            values = [[c.get(name, np.nan) for name in names] for c in configurations]
+        X[:, columns] = np.array(values, dtype=np.float64).reshape(-1, len(names)) / width - low / width
+    for j, name, domain in layout.not_lines:
         rows = [i for i, c in enumerate(configurations) if name in c]
         if rows:
             X[rows, j] = domain.encode([configurations[i][name] for i in rows])

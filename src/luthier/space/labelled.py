@@ -182,6 +182,10 @@ class Choice(_Labelled):
         """Return index of every stored label."""
         return self._indices(values)
 
+    def coordinate(self, label: Label) -> float:
+        """Return the index of one stored label."""
+        return float(self.index(label))
+
     def decode(self, u: Floats) -> Floats:
         """Return whole indices, inside the range."""
         return np.clip(np.round(np.asarray(u, dtype=np.float64)), 0, self.size - 1)
@@ -234,6 +238,10 @@ class Ordinal(_Labelled):
     def encode(self, values: Sequence[Any] | Floats) -> Floats:
         """Bin centre of every stored label."""
         return (self._indices(values) + 0.5) / self.size
+
+    def coordinate(self, label: Label) -> float:
+        """Return the bin centre of one stored label."""
+        return (self.index(label) + 0.5) / self.size
 
     def decode(self, u: Floats) -> Floats:
         """Return whole indices at coordinates in [0, 1]."""

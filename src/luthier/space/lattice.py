@@ -105,6 +105,16 @@ class Lattice:
             return (np.round(gaps) + 0.5) / self.size
         return np.array([self._centre_of(x) for x in values], dtype=np.float64)
 
+    @cached_property
+    def coordinate(self) -> Callable[[Any], float]:
+        """The function from one value to its coordinate: `encode` without an array; it can be pickled."""
+        if self.is_even:
+            return partial(_even_coordinate, self.first / self.scale, self.step / self.scale, self.size)
+        return self._coordinate
+
+    def _coordinate(self, value: Any) -> float:
+        return float(self.encode([value])[0])
+
     def _centre_of(self, value: Any) -> float:
         value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, float) and not math.isfinite(value):
@@ -168,7 +178,7 @@ def _as_float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-# The scalar maps behind `at`: module-level functions with `partial`, so that a domain can be pickled.
+# The scalar maps behind `at` and `coordinate`: module-level functions with `partial`, so that a domain can be pickled.
 
 
 def _whole(first: int, step: int, size: int, top: int, u: float) -> int:
@@ -180,6 +190,10 @@ def _real(first: int, step: int, scale: int, size: int, top: int, last: float | 
     k = int(u * size)
     k = k if 0 <= k <= top else top if k > 0 else 0
     return last if k == top and last is not None else (first + k * step) / scale
+
+
+def _even_coordinate(low: float, step: float, size: int, x: float) -> float:
+    return (round((x - low) / step) + 0.5) / size
 
 
 def _value_of_many(lattice: Lattice, u: float) -> Any:
