@@ -23,6 +23,7 @@ PACKAGES = [
     "luthier.train",
     "luthier.tasks",
     "luthier.tasks.image",
+    "luthier.workflow",
     "luthier.remote",
     "luthier.integrations",
     "luthier.integrations.optuna",
@@ -39,6 +40,7 @@ MODULES = {
     "luthier.testing.schedulers": ["SchedulerContract"],
     "luthier.testing.stores.machine": ["store_machine"],
     "luthier.testing.executors": ["ExecutorContract", "AwayContract"],
+    "luthier.testing.tasks": ["TaskContract"],
 }
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from luthier.cli.bar import Shown, bar_lines, live_bar, search_shown, within_time
+from luthier.cli.bar import Shown, bar_lines, live_bar, progress_shown, within_time
 from luthier.cli.console import Speaker, print_error, wrapped
 from luthier.engine.progress import clock_text
 from luthier.trial import TrialRecord, TrialState
+from luthier.workflow.narrator import RerunProgress, SearchProgress
 
 RUNNING, COMPLETE, PRUNED, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 WORDS = st.lists(
@@ -36,8 +37,8 @@ def test_lines_break_between_words_and_stay_within_the_width(words, width, used)
 @pytest.mark.parametrize("width", [40, 50, 60, 80, 120])
 def test_what_a_run_says_fits_any_terminal(width):
     console = Console(file=io.StringIO(), width=width)
-    say = Speaker(9, console)
-    say.step("Data preparation")
+    say = Speaker(console, margin=5)
+    say.step(2, 9, "Data preparation")
     say.fact("split", "1600 to train, 400 to validate, 10000 sealed for the final check; stratified by class, seed 0")
     say.line(
         "The search saw 0.9922 for trial 15; on 3 fresh seeds it averaged 0.9856, which agrees with the [bold] seeds."
@@ -47,7 +48,8 @@ def test_what_a_run_says_fits_any_terminal(width):
     assert all(len(line) <= width for line in lines[:-1]) and lines[-1].endswith("folder/model")
     hanging = [line for line in lines if line.startswith("    ")]
     assert hanging, "later lines of a paragraph are set in"
-    assert "[bold]" in " ".join(lines) and say.said == [("Data preparation", {"split": lines_of(lines)})]
+    assert "[bold]" in " ".join(lines)
+    assert lines_of(lines).startswith("1600 to train") and lines_of(lines).endswith("by class, seed 0")
 
 
 def lines_of(lines):
@@ -96,13 +98,30 @@ def test_the_bar_of_a_search_shows_the_running_epochs():
         record(3, RUNNING, 0, 17.0),
         record(4, FAIL, 0, 16.0, 17.0),
     ]
-    shown = search_shown(records, 18.0, trials=8, epochs=6, jobs=2)
+    shown = progress_shown(SearchProgress("trials", records, 8, 2), 18.0, "epoch", 6, "maximize")
     assert (shown.done, shown.total) == (3, 8)
     assert shown.status == "2 running: epoch 3, 0 of 6, 1 pruned, 1 failed, best 0.79"
     assert shown.left == pytest.approx((6 + 3 + 3 * 4) / 2)
-    begun = search_shown([record(0, RUNNING, 0, 0.0)], 1.0, 1, 6, 1, "baseline")
+    begun = progress_shown(SearchProgress("baseline", [record(0, RUNNING, 0)], 1, 1), 1.0, "epoch", 6, "maximize")
     assert begun.what == "baseline" and begun.left is None and begun.status == "1 running: epoch 0 of 6"
-    assert search_shown(records[:1], 18.0, 1, 6, 2).left is None
+    assert progress_shown(SearchProgress("trials", records[:1], 1, 2), 18.0, "epoch", 6, "maximize").left is None
+    within = progress_shown(SearchProgress("trials", records, 8, 2, most=3.0), 18.0, "epoch", 6, "maximize")
+    assert within.left == 3.0
+
+
+def test_the_bar_of_a_task_that_reports_nothing_and_where_less_is_better():
+    records = [
+        record(0, COMPLETE, 0, 0.0, 10.0, 3.5),
+        record(1, COMPLETE, 0, 10.0, 20.0, 2.5),
+        record(2, RUNNING, 0, 20.0),
+    ]
+    shown = progress_shown(SearchProgress("trials", records, 4, 1), 24.0, "step", 1, "minimize")
+    assert shown.status == "1 running, best 2.5" and shown.left == 16
+
+
+def test_the_bar_of_re_runs():
+    shown = progress_shown(RerunProgress(2, 6, 2, 3, 12.0), 0.0, "epoch", 6, "maximize")
+    assert shown == Shown("re-runs", 2, 6, "2 of 3 in the race", 12.0)
 
 
 def test_the_time_that_is_left_bounds_what_the_bar_promises():

@@ -1,30 +1,49 @@
 """The choice after re-runs of which some were late; trainings and clock are the test's."""
 
 import math
-from types import SimpleNamespace
 
 import pytest
+from ridge import Ridge
 
 import luthier as lt
-from luthier.cli.tune import _say_interrupted
 from luthier.confirm import Confirmation, Run
-from luthier.workflow import choice
+from luthier.workflow import Narrator, choice
 from luthier.workflow.budget import Clock
 from luthier.workflow.folder import RunFolder
+from luthier.workflow.settings import Settings
+from luthier.workflow.walk import Account, UntilDeadline, Walk
 
 A, B, C = 10_001, 10_002, 10_003
+
+
+class Listener(Narrator):
+    """Keeps the sentences."""
+
+    def __init__(self):
+        self.heard = []
+
+    def line(self, text, *, warning=False):
+        self.heard.append(text)
+
+
+class OneNumber(Ridge):
+    """Of which more is better."""
+
+    direction = "maximize"
+    bounds = (0.0, 1.0)
 
 
 class Desk:
     """A run's folder and search, and `choose_winner` with the re-runs that the test lets end in time."""
 
-    def __init__(self, path, monkeypatch):
+    def __init__(self, path, monkeypatch, baseline=0):
+        self.baseline = baseline
         self.folder = RunFolder.create(path, {}, False)
         self.folder.candidates.mkdir()
         self.study = lt.create_study(direction="maximize", space={"x": lt.Float(0, 1)}, sampler="random", seed=0)
         self.values = {}
         self.late = lambda number, seed: False
-        self.calls, self.said = [], []
+        self.calls, self.listener = [], Listener()
 
         def training(folder, task, study, record):
             path = folder.candidates / f"search-{record.number}"
@@ -51,30 +70,23 @@ class Desk:
                 yield len(self.calls), Run(number, seed, self.values[params["x"]] + seed % 3 * 0.002, 10.0)
             calls = more()
 
+    @property
+    def said(self):
+        return self.listener.heard
+
     def trial(self, x, value):
-        self.study.tell(self.study.ask(fixed={"x": x}), value)
+        trial = self.study.ask(fixed={"x": x})
+        if trial.number == self.baseline:
+            trial.set_user_attr("baseline", True)
+        self.study.tell(trial, value)
         self.values[x] = value
 
     def choose(self, left=1e5, top=3, seeds=3):
-        say = SimpleNamespace(
-            step=lambda *_: None,
-            fact=lambda *words, **_: self.said.append(words),
-            line=lambda text, **_: self.said.append(text),
-            table=lambda _: None,
-        )
-        settings = SimpleNamespace(top=top, seeds=seeds, epochs=1)
-        self.calls, self.said[:] = [], []
-        walk = SimpleNamespace(
-            say=say,
-            study=self.study,
-            settings=settings,
-            folder=self.folder,
-            clock=Clock(left, now=lambda: 0.0),
-            jobs=1,
-            task=None,
-            note_cost=lambda: None,
-            note_cost_rarely=lambda: None,
-        )
+        self.calls, self.listener = [], Listener()
+        clock = Clock(left, now=lambda: 0.0)
+        settings = Settings(top=top, seeds=seeds)
+        account = Account(self.listener)
+        walk = Walk(account, self.folder, settings, OneNumber(), self.study, UntilDeadline(None), clock, 1)
         winner = choice.choose_winner(walk)
         assert winner.model.is_dir() and winner.baseline.is_dir()
         return winner
@@ -158,6 +170,12 @@ def test_the_baseline_that_is_best_is_told_of_as_such(tmp_path, monkeypatch):
     assert any("The search saw 0.9 for the default configuration" in text for text in desk.said)
 
 
-def test_a_path_to_go_on_with_can_be_pasted(tmp_path, capsys):
-    _say_interrupted(RunFolder(tmp_path.relative_to(tmp_path) / "my runs" / "a;b"))
-    assert "--out 'my runs/a;b' --resume" in capsys.readouterr().err
+def test_the_baseline_is_known_by_its_attribute(tmp_path, monkeypatch):
+    """And not by its number: here it is the second trial."""
+    desk = Desk(tmp_path / "run", monkeypatch, baseline=1)
+    for x, value in ((0.6, 0.95), (0.5, 0.80), (0.7, 0.93)):
+        desk.trial(x, value)
+    winner = desk.choose()
+    assert winner.number == 0 and winner.name == "trial 0"
+    assert {n for n, _ in desk.calls[:2]} == {0, None} and 1 not in {n for n, _ in desk.calls}
+    assert (winner.model.name, winner.baseline.name) == ("trial-0", "default")

@@ -10,7 +10,7 @@ def test_a_run_is_made_once_and_opened_again(tmp_path):
     folder = RunFolder.create(tmp_path / "run", {"data": "digits"}, fresh=False)
     folder.save("cost", {"seconds": 1.5})
     assert RunFolder.open(tmp_path / "run").load("cost") == {"seconds": 1.5}
-    with pytest.raises(LuthierError, match="continue with --resume, start over with --fresh"):
+    with pytest.raises(LuthierError, match="continue with resume=True, start over with fresh=True"):
         RunFolder.create(tmp_path / "run", {}, fresh=False)
     RunFolder.create(tmp_path / "run", {"data": "other"}, fresh=True)
     assert RunFolder.open(tmp_path / "run").load("run")["data"] == "other"
@@ -21,7 +21,7 @@ def test_what_is_not_a_run_is_never_deleted(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
     for fresh in (True, False):
-        with pytest.raises(LuthierError, match="not a run of Luthier: choose another --out"):
+        with pytest.raises(LuthierError, match="not a run of Luthier: choose another folder"):
             RunFolder.create(tmp_path / "thesis", {}, fresh=fresh)
     assert (tmp_path / "thesis" / "thesis.tex").exists()
     with pytest.raises(LuthierError, match=r"has no run\.json"):

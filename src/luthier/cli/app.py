@@ -9,12 +9,14 @@ import typer
 from .._version import __version__
 from ..errors import LuthierError, UsageError
 from .console import error_console, print_error
+from .image import COMMAND as IMAGE
+from .image import image
 from .predict import predict
 from .repair import repair
 from .serve import serve
 from .show import best, report, trials
 from .storage import storage_app
-from .tune import tune_app
+from .tune import register, tune_app
 
 app = typer.Typer(
     name="luthier",
@@ -26,6 +28,7 @@ app = typer.Typer(
     epilog="Start here: `luthier tune image --data digits --trials 40`  \n"
     "It makes a folder under `runs/` with the study, the report and the model; the other commands take that folder.",
 )
+register(IMAGE, image)  # one line for each task
 app.add_typer(tune_app, name="tune")
 app.add_typer(storage_app, name="storage")
 app.command()(predict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,8 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from ..engine.progress import clock_text
-from ..trial import TrialRecord, TrialState
+from ..trial import TrialState
+from ..types import Direction
 from ..workflow.budget import remaining
+from ..workflow.narrator import Progress, RerunProgress, SearchProgress
 from .console import error_console
 
 _BAR = 24  # cells
@@ -71,40 +73,45 @@ def within_time(shown: Shown, most: float) -> Shown:
     return replace(shown, left=min(shown.left, most))
 
 
-def search_shown(
-    records: Sequence[TrialRecord], now: float, trials: int, epochs: int, jobs: int, what: str = "trials"
-) -> Shown:
-    """Return what the bar of a search shows.
+def progress_shown(progress: Progress, now: float, step: str, max_steps: int, direction: Direction) -> Shown:
+    """Return what the bar of a search or of re-runs shows.
 
     Args:
-        records: all trials; the study's value is to be maximised.
+        progress: how far it is.
         now: seconds since 1970.
-        trials: how many there will be.
-        epochs: of a whole training.
-        jobs: trainings at a time.
-        what: the word for them.
+        step, max_steps: what a training reports after, such as "epoch", and how many there are.
+        direction: of the values.
     """
-    finished = [r for r in records if r.state.is_finished]
-    running = [r for r in records if r.state is TrialState.RUNNING]
+    if isinstance(progress, RerunProgress):
+        status = f"{progress.racing} of {progress.entries} in the race"
+        return Shown("re-runs", progress.done, progress.total, status, progress.left)
+    shown = _search_shown(progress, now, step, max_steps, direction)
+    return shown if progress.most is None else within_time(shown, progress.most)
+
+
+def _search_shown(progress: SearchProgress, now: float, step: str, max_steps: int, direction: Direction) -> Shown:
+    finished = [r for r in progress.records if r.state.is_finished]
+    running = [r for r in progress.records if r.state is TrialState.RUNNING]
     done = [r.reports[-1][0] if r.reports else 0 for r in running]
     parts = []
     if running:
-        parts.append(f"{len(running)} running: epoch {', '.join(map(str, done))} of {epochs}")
+        steps = f": {step} {', '.join(map(str, done))} of {max_steps}" if max_steps > 1 else ""
+        parts.append(f"{len(running)} running{steps}")
     for state, word in ((TrialState.PRUNED, "pruned"), (TrialState.FAIL, "failed")):
         if count := sum(r.state is state for r in finished):
             parts.append(f"{count} {word}")
     values = [r.values[0] for r in finished if r.state is TrialState.COMPLETE and r.values]
     if values:
-        parts.append(f"best {max(values):.4g}")
+        parts.append(f"best {max(values) if direction == 'maximize' else min(values):.4g}")
     left = remaining(
         [r.seconds for r in finished if r.seconds is not None],
         [(max(0.0, now - (r.started or now)), d) for r, d in zip(running, done, strict=True)],
-        trials,
-        epochs,
-        max(jobs, len(running)),  # a cluster may run more than was asked for
+        progress.trials,
+        max_steps,
+        max(progress.jobs, len(running)),  # a cluster may run more than was asked for
     )
-    untold = len(finished) >= trials or not (finished or any(done))  # before the first epoch, nothing is known
-    return Shown(what, len(finished), trials, ", ".join(parts), None if untold else left)
+    untold = len(finished) >= progress.trials or not (finished or any(done))  # before the first step, nothing is known
+    return Shown(progress.what, len(finished), progress.trials, ", ".join(parts), None if untold else left)
 
 
 @contextmanager

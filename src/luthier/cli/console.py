@@ -72,33 +72,27 @@ def _indented(text: str, width: int, indent: str, later: bool) -> list[str]:
 
 
 class Speaker:
-    """Reports what a workflow does, step by step, and keeps it for the report.
+    """Prints what a workflow does, step by step, in lines that fit the terminal.
 
     Args:
-        total: how many steps there are.
         console: where to; stderr by default.
+        margin: how far everything but titles is set in, where the terminal is wide enough.
     """
 
-    def __init__(self, total: int = 0, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, margin: int = 0) -> None:
         self._console = console or error_console()
-        self._total = total
-        self._number = 0
-        self.said: list[tuple[str, dict[str, str]]] = []
+        self._most = margin
 
     @property
     def _margin(self) -> str:
-        return "     " if self._total and self._console.width >= 60 else "  " if self._total else ""
+        return " " * (self._most if self._console.width >= 60 else min(self._most, 2))
 
-    def step(self, title: str) -> None:
-        """Begin the next step."""
-        self._number += 1
-        self.said.append((title, {}))
-        self._console.print(f"\n[bold]{self._number}/{self._total}  {title}[/]", highlight=False)
+    def step(self, number: int, total: int, title: str) -> None:
+        """Begin a step."""
+        self._console.print(f"\n[bold]{number}/{total}  {title}[/]", highlight=False)
 
-    def fact(self, name: str, value: object, keep: bool = True) -> None:
-        """Print a fact of this step; `keep` it for the report."""
-        if keep:
-            self.said[-1][1][name] = str(value)
+    def fact(self, name: str, value: object) -> None:
+        """Print a fact of this step."""
         margin = self._margin
         lines = wrapped(str(value), self._console.width, f"{margin}  ", used=cell_len(f"{margin}{name}  "))
         self._console.print(
@@ -106,7 +100,7 @@ class Speaker:
         )
 
     def line(self, text: str, style: str = "") -> None:
-        """Print a sentence that the report does not need."""
+        """Print a sentence."""
         margin = self._margin
         lines = wrapped(text, self._console.width, f"{margin}  ", used=len(margin))
         self._console.print(f"{margin}{escape(chr(10).join(lines))}", style=style, highlight=False, soft_wrap=True)
@@ -145,16 +139,3 @@ def describe(domain: Domain) -> str:
     elif domain.when is not None:
         text += f"; if {domain.when}"
     return text
-
-
-def short(value: object) -> str:
-    """Return a value in a few characters."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people write it."""
-    if seconds < 59.95:
-        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

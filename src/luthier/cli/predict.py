@@ -10,8 +10,10 @@ from typing import Any
 import typer
 
 from ..errors import LuthierError
+from ..tasks import read_about
 from ..workflow.folder import RunFolder
 from .console import output_console, plain_table, print_error, print_json
+from .tune import how_to_resume
 
 _SHOWN = 20  # rows on a terminal
 
@@ -42,9 +44,16 @@ def predict(
 
     folder = run
     if not (run / "model.json").exists():
-        folder = RunFolder.open(run).model
+        opened = RunFolder.open(run)
+        folder = opened.model
         if not folder.exists():
-            raise LuthierError(f"{run} has no model yet: continue with `luthier tune image --out {run} --resume`")
+            raise LuthierError(f"{run} has no model yet: continue with {how_to_resume(opened)}")
+    kind = read_about(folder)["task"]
+    if kind != "image":
+        raise LuthierError(
+            f"{folder} holds a model of the task {kind!r}, and this command predicts for images alone: load it in "
+            f"Python with the task's load({str(folder)!r})"
+        )
     model = load_model(folder)
     if model.details.get("confirmed") is False:
         _say_unconfirmed(run, model.details)

@@ -10,9 +10,12 @@ from rich.markup import escape
 
 from ..errors import LuthierError, StudyNotFound, UsageError
 from ..study import Study, load_study
+from ..text import short
 from ..trial import TrialRecord, TrialState
+from ..workflow.baseline import record_of
 from ..workflow.folder import RunFolder
-from .console import output_console, plain_table, print_json, short
+from .console import output_console, plain_table, print_json
+from .tune import how_to_resume
 
 _RUN = typer.Argument(help="A run's folder, or the storage of a study (a path or URL).")
 _STUDY = typer.Option(None, "--study", help="The study's name, if the storage has several.")
@@ -71,8 +74,8 @@ def best(run: str = _RUN, study_name: str | None = _STUDY, json: bool = _JSON) -
         from ..confirm import Confirmation, choose
 
         chosen = choose(Confirmation.from_json(folder.load("confirmation"))).best
-        number = 0 if chosen.number is None else chosen.number
-        found = {**trial_json(study.trials[number]), "confirmed": True, "mean": chosen.mean, "runs": chosen.values}
+        record = record_of(study.trials, chosen.number)
+        found = {**trial_json(record), "confirmed": True, "mean": chosen.mean, "runs": chosen.values}
         if folder.has("check"):
             found["check"] = folder.load("check")["check"]
     if json:
@@ -138,7 +141,7 @@ def open_run(run: str, study_name: str | None) -> tuple[Study, RunFolder | None]
     if path.is_dir():
         folder = RunFolder.open(path)
         if not folder.study.exists():
-            raise LuthierError(f"{path} has no study yet: continue with `luthier tune image --out {path} --resume`")
+            raise LuthierError(f"{path} has no study yet: continue with {how_to_resume(folder)}")
         return load_study(study_name, storage=folder.study), folder
     try:
         return load_study(study_name, storage=run), None

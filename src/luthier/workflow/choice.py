@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..cli.bar import Shown, live_bar
-from ..cli.console import duration, plain_table
-from ..confirm import (
-    Candidate,
-    Confirmation,
-    Plan,
-    Run,
-    choose,
-    plan_reruns,
-    timed_run,
-    validation_optimism,
-    within,
-)
+from ..confirm import Confirmation, Plan, Run, choose, plan_reruns, timed_run, validation_optimism, within
 from ..errors import DataError
 from ..executors.parallel import parallel_map
-from ..tasks.image.work import operations_per_image
+from ..tasks import Task
+from ..trial import TrialRecord, TrialState
 from ..types import Configuration
 from .budget import rerun_seconds
 from .folder import RunFolder
-from .keep import KeepingTask, save_trained, trained_again
-from .walk import BOUNDS, Walk
+from .keep import save_trained, trained_again
+from .narrator import RerunProgress
+from .walk import TITLES, Walk
 
 # Of the search's arithmetic, what re-runs may take: arithmetic predicts seconds only roughly, and in seconds too they
 # are not to cost more than the search.
@@ -43,7 +34,7 @@ class Winner:
     """What is chosen.
 
     Attributes:
-        name, number, params: the configuration; number None is the default one.
+        name, number, params: the configuration; number None is the baseline's.
         mean: over the re-runs; None where it was not run again.
         model, baseline: folders of its model and the baseline's.
         confirmation: the re-runs, if any.
@@ -60,12 +51,12 @@ class Winner:
 
 def choose_winner(walk: Walk) -> Winner:
     """Run the best again on fresh seeds, as far as the time allows, and choose."""
-    say, study, folder = walk.say, walk.study, walk.folder
-    say.step("Choice")
-    best = trained_again(folder, walk.task, study, study.best_trial)
+    study, folder, narrator = walk.study, walk.folder, walk.narrator
+    walk.account.begin(TITLES[7])
+    best = _searched(walk, study.best_trial)
     if not folder.model.exists():
         folder.put_model(best)
-    runs = [_named_once(Run.from_json(line)) for line in folder.lines("reruns")]
+    runs = [_named_once(walk, Run.from_json(line)) for line in folder.lines("reruns")]
     wanted = _wanted(walk)
     work, most = _work(walk, wanted)
     most -= sum(work[run.number] for run in runs if run.number in work and run.seed in wanted.seeds)
@@ -77,25 +68,30 @@ def choose_winner(walk: Walk) -> Winner:
         plan = within(plan, costs, room, runs)
         fits = sum(costs[number] for number, _, _ in plan.pending(runs)) <= room * (1 + 1e-9)
     if fits:
+        left = plan.remaining(runs)
+        narrator.reruns(plan, len(left), rerun_seconds([costs[number] for number, _ in left], walk.jobs))
         limit = "the time that is left" if plan != cheap else "what the search cost" if plan != wanted else None
-        _say_plan(walk, plan, costs, runs)
         if limit is not None:
             asked = f"{len(wanted.entries)} configurations on {len(wanted.seeds)} seeds"
-            say.fact("limited", f"to fit into {limit}, where {asked} might not", keep=False)
+            walk.account.state("limited", f"to fit into {limit}, where {asked} might not", keep=False)
         _run(walk, plan, costs, runs)
     confirmation = _comparable(plan, runs)
     if confirmation is None:
-        say.line(
+        narrator.line(
             "The time is over before the best trial and the baseline have both run again: nothing is confirmed.",
-            style="yellow",
+            warning=True,
         )
         record = study.best_trial
-        baseline = trained_again(folder, walk.task, study, study.trials[0])
+        baseline = _searched(walk, walk.baseline)
         return Winner(f"trial {record.number}", record.number, record.params, None, best, baseline, None)
     if not fits:
-        say.line("The time that is left is too short for further re-runs: the earlier ones decide.", style="yellow")
+        narrator.line("The time that is left is too short for further re-runs: the earlier ones decide.", warning=True)
     chosen = choose(confirmation)
-    _say_choice(walk, confirmation, chosen.best, chosen.cheapest)
+    narrator.choice(walk.task, confirmation, chosen.best, chosen.cheapest)
+    try:
+        narrator.line(validation_optimism(confirmation).text)
+    except DataError as error:
+        narrator.line(f"{error}.")
     folder.save("confirmation", confirmation.to_json())
     return Winner(
         chosen.best.name,
@@ -108,9 +104,9 @@ def choose_winner(walk: Walk) -> Winner:
     )
 
 
-def _named_once(run: Run) -> Run:
+def _named_once(walk: Walk, run: Run) -> Run:
     """The baseline's runs count as the default's, whether it was among the best trials or not when they were made."""
-    return replace(run, number=run.number or None)
+    return replace(run, number=walk.number(run.number))
 
 
 def _wanted(walk: Walk) -> Plan:
@@ -119,13 +115,14 @@ def _wanted(walk: Walk) -> Plan:
     The baseline has one number, None: it enters and leaves the most promising trials as a search goes on.
     """
     study, settings, folder = walk.study, walk.settings, walk.folder
-    plan = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=BOUNDS)
-    baseline = {number for number, params, _ in plan.entries if _is_default(walk, params)}
+    plan = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=walk.task.bounds)
+    defaults = dict(walk.baseline.params)
+    baseline = {number for number, params, _ in plan.entries if dict(params) == defaults}
     entries = [(None if n in baseline else n, params, value) for n, params, value in plan.entries]
     reference = dict.fromkeys(None if n in baseline else n for n in plan.reference)
     if folder.has("confirmation"):
         before = choose(Confirmation.from_json(folder.load("confirmation"))).best
-        number = before.number or None
+        number = walk.number(before.number)
         if all(number != n and dict(before.params) != dict(params) for n, params, _ in entries):
             entries.append((number, dict(before.params), before.search_value))
     return replace(plan, entries=tuple(entries), reference=tuple(reference))
@@ -154,41 +151,28 @@ def _comparable(plan: Plan, runs: Sequence[Run]) -> Confirmation | None:
 
 def _work(walk: Walk, plan: Plan) -> tuple[dict[int | None, float], float]:
     """The arithmetic of one run of each entry, and how much all may take."""
-    prepared = walk.task.prepared
 
-    def per_epoch(params: Configuration) -> float:
-        return operations_per_image(prepared.shape, len(prepared.classes), walk.study.space.restore(params))
+    def per_step(params: Mapping[str, Any]) -> float:
+        return walk.task.work(walk.restored(params))
 
-    trials = [t for t in walk.study.trials if t.state.is_finished and t.reports]
-    work = {t.number: len(t.reports) * per_epoch(dict(t.params)) for t in trials}
+    done = {t.number: (t, _steps(t)) for t in walk.study.trials if t.state.is_finished}
+    work = {number: steps * per_step(t.params) for number, (t, steps) in done.items() if steps}
     each = {
-        number: work.get(0 if number is None else number) or walk.settings.epochs * per_epoch(params)
+        number: work.get(walk.record(number).number) or walk.task.max_steps * per_step(params)
         for number, params, _ in plan.entries
     }
     return each, _MOST_WORK * sum(work.values())
 
 
+def _steps(record: TrialRecord) -> int:
+    """How many steps a finished trial ran; one that reported nothing is one step."""
+    return len(record.reports) or int(record.state is TrialState.COMPLETE)
+
+
 def _seconds(walk: Walk, plan: Plan, runs: Sequence[Run]) -> dict[int | None, float]:
     """What one run of each entry takes: as its re-runs did, else as its trial did."""
-    known = {t.number: t.seconds or 0.0 for t in walk.study.trials}
     own = {n: [run.seconds for run in runs if run.number == n] for n in plan.numbers}
-    return {n: sum(own[n]) / len(own[n]) if own[n] else known[0 if n is None else n] for n in plan.numbers}
-
-
-def _say_plan(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: Sequence[Run]) -> None:
-    say, seeds = walk.say, len(plan.seeds)
-    trials = sum(number is not None for number in plan.numbers)
-    what = "the most promising trial" if trials == 1 else f"the {trials} most promising trials"
-    who = f"{what} and the baseline" if trials else "the baseline"
-    each = f"on {seeds} fresh seeds" if seeds > 1 else "on one fresh seed"
-    if seeds > 1 and trials:
-        each += ", one by one; what cannot win any more leaves"
-    say.fact("re-run", f"{who} {each}", keep=False)
-    left = plan.remaining(runs)
-    if left:
-        most = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
-        one = "1 training" if len(left) == 1 else f"{len(left)} trainings"
-        say.fact("cost", f"at most {one}, about {duration(round(most))}", keep=False)
+    return {n: sum(own[n]) / len(own[n]) if own[n] else walk.record(n).seconds or 0.0 for n in plan.numbers}
 
 
 def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[Run]) -> None:
@@ -204,24 +188,24 @@ def _run(walk: Walk, plan: Plan, costs: Mapping[int | None, float], runs: list[R
         until = math.inf if math.isinf(clock.left) else time.time() + clock.for_training
         first = plan.seeds[0]
         return [
-            (n, seed, walk.study.space.restore(p), _model_folder(folder, n) if seed == first else None, until)
-            for n, seed, p in todo
+            (n, seed, walk.restored(params), _model_folder(folder, n) if seed == first else None, until)
+            for n, seed, params in todo
         ]
 
-    def look() -> Shown:
-        walk.note_cost_rarely()
+    def look() -> RerunProgress:
         left = plan.remaining(runs)
         seconds = rerun_seconds([costs[number] for number, _ in left], walk.jobs)
         done = sum(run.number in costs and run.seed in plan.seeds for run in runs)
-        status = f"{len(plan.entries) - len(_gone(plan, runs))} of {len(plan.entries)} in the race"
         eta = max(0.0, seconds - (time.monotonic() - last)) if left and not ended else None
-        return Shown("re-runs", done, done + len(left), status, eta)
+        racing = len(plan.entries) - len(_gone(plan, runs))
+        return RerunProgress(done, done + len(left), racing, len(plan.entries), eta)
 
     calls = round_()
     if not calls:
         return
-    with live_bar(look):
-        for _, run in parallel_map(partial(_run_again, walk.task), calls, walk.jobs, round_):
+    again = partial(_run_again, uuid.uuid4().hex, walk.task)
+    with walk.narrator.watching(walk.task, look):
+        for _, run in parallel_map(again, calls, walk.jobs, round_):
             if run is None:
                 ended = True
                 continue
@@ -238,66 +222,36 @@ def _gone(plan: Plan, runs: Sequence[Run]) -> list[int | None]:
 
 
 def _run_again(
-    task: KeepingTask, number: int | None, seed: int, params: dict[str, Any], keep: Path | None, until: float
+    key: str, task: Task, number: int | None, seed: int, params: Configuration, keep: Path | None, until: float
 ) -> Run | None:
     """One re-run, in whatever process; its model is kept where asked. None where the time was over before its end."""
     late = False
 
-    def on_epoch(_: object) -> bool:
+    def on_report(value: float, step: int) -> bool:  # noqa: ARG001
         nonlocal late
         late = time.time() >= until
         return late
 
     def evaluate(params: dict[str, Any], seed: int) -> float:
-        trained = task.train(params, seed, on_epoch)
+        trained = task.train(params, seed, on_report)
         if keep is not None and not late:
             save_trained(task, keep, trained, number, confirmed=True)
-        return trained.accuracy
+        return trained.value
 
-    task = _loaded(task)
+    task = _loaded(key, task)
     run = timed_run(number, seed, params, evaluate)
     return None if late else run
 
 
-_LOADED: dict[str, KeepingTask] = {}
+_LOADED: dict[str, Task] = {}
 
 
-def _loaded(task: KeepingTask) -> KeepingTask:
-    """The task that this process has the data of, if it is the same one: each call brings a copy without data."""
-    key = repr([getattr(task, field.name) for field in fields(task)])
+def _loaded(key: str, task: Task) -> Task:
+    """The task that this process has the data of, if it is of the same re-runs: each call brings one without data."""
     if key not in _LOADED:
         _LOADED.clear()
         _LOADED[key] = task
     return _LOADED[key]
-
-
-def _say_choice(walk: Walk, confirmation: Confirmation, best: Candidate, cheapest: Candidate) -> None:
-    say = walk.say
-    table = plain_table(
-        "configuration", "search", "mean", "95 % interval", "runs", "", numbers=("search", "mean", "runs")
-    )
-    for candidate in confirmation.candidates:
-        interval = candidate.interval
-        mark = "chosen" if candidate is best else "cheapest as good" if candidate is cheapest else candidate.left
-        table.add_row(
-            "baseline" if candidate.number is None else candidate.name,
-            f"{candidate.search_value:.4f}",
-            f"{candidate.mean:.4f}" if candidate.runs else "",
-            f"{interval.low:.4f} to {interval.high:.4f}"
-            if interval.is_known
-            else candidate.scatter
-            if candidate.runs
-            else "",
-            str(len(candidate.runs)),
-            mark,
-        )
-    say.table(table)
-    seeds = f"{len(best.runs)} fresh seed{'s' if len(best.runs) > 1 else ''}"
-    say.fact("chosen", f"{best.name}: mean {best.mean:.4f} on {seeds}", keep=False)
-    try:
-        say.line(validation_optimism(confirmation).text)
-    except DataError as error:
-        say.line(f"{error}.")
 
 
 def _model_folder(folder: RunFolder, number: int | None) -> Path:
@@ -306,11 +260,12 @@ def _model_folder(folder: RunFolder, number: int | None) -> Path:
 
 def _model(walk: Walk, number: int | None) -> Path:
     """The folder of a candidate's model: of its re-run on the first seed, or of the search where that was late."""
-    for path in (_model_folder(walk.folder, number), _model_folder(walk.folder, number or 0)):
+    record = walk.record(number)
+    for path in (_model_folder(walk.folder, number), _model_folder(walk.folder, record.number)):
         if path.is_dir():
             return path
-    return trained_again(walk.folder, walk.task, walk.study, walk.study.trials[number or 0])
+    return _searched(walk, record)
 
 
-def _is_default(walk: Walk, params: Mapping[str, Any]) -> bool:
-    return dict(params) == dict(walk.study.trials[0].params)
+def _searched(walk: Walk, record: TrialRecord) -> Path:
+    return trained_again(walk.folder, walk.task, walk.study, record)

@@ -1,4 +1,4 @@
-"""RunFolder: where one run of `luthier tune` keeps everything, so that it can be killed and go on."""
+"""RunFolder: where one run of the nine steps keeps everything, so that it can be killed and go on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LuthierError
+from .narrator import Narrator
 
 FORMAT = 1
 
@@ -33,32 +34,34 @@ class RunFolder:
         self._old_model = path / "model.old"
 
     @staticmethod
-    def create(path: Path, settings: Mapping[str, Any], fresh: bool) -> RunFolder:
+    def create(path: Path, settings: Mapping[str, Any], fresh: bool, narrator: Narrator | None = None) -> RunFolder:
         """Make a new run.
 
         Args:
             path: of the folder.
             settings: what the run was asked to do; JSON.
             fresh: delete an existing run.
+            narrator: names the options in errors.
 
         Raises:
             LuthierError: the folder holds a run, or something else, that is not to be deleted.
         """
-        folder = RunFolder(path)
+        folder, named = RunFolder(path), (narrator or Narrator()).option
         if folder.exists:
             if not fresh:
                 raise LuthierError(
-                    f"{path} holds a run already: continue with --resume, start over with --fresh (deletes it), or "
-                    "choose another --out"
+                    f"{path} holds a run already: continue with {named('resume', True)}, start over with "
+                    f"{named('fresh', True)} (deletes it), or choose another {named('folder')}"
                 )
             shutil.rmtree(path)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise LuthierError(f"{path} exists and is not a run of Luthier: choose another --out")
+            raise LuthierError(f"{path} exists and is not a run of Luthier: choose another {named('folder')}")
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LuthierError(f"{path} cannot be created: {error.strerror or error}; choose another --out") from error
-        folder.save("run", {"format": FORMAT, **settings})
+            why = f"{path} cannot be created: {error.strerror or error}"
+            raise LuthierError(f"{why}; choose another {named('folder')}") from error
+        folder.save_run(settings)
         return folder
 
     @staticmethod
@@ -88,6 +91,15 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether the folder holds a run."""
         return self._file("run").is_file()
+
+    @property
+    def seconds(self) -> float:
+        """What the run has taken so far."""
+        return float(self.load("cost")["seconds"]) if self.has("cost") else 0.0
+
+    def save_run(self, settings: Mapping[str, Any]) -> None:
+        """Write what the run was asked to do."""
+        self.save("run", {"format": FORMAT, **settings})
 
     def put_model(self, source: Path) -> None:
         """Make a copy of that folder the run's model; at every moment the old or the new one is there."""

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import StorageError
 from ..study import Study
-from ..tasks.image import ImageTask, Trained, count_parameters, save_model
+from ..tasks import Task, Trained, read_about
+from ..tasks.task import LiveTrial, trial_seed
 from ..trial import TrialRecord
 from .folder import RunFolder
 
 
-@dataclass(frozen=True, eq=False)
-class KeepingTask(ImageTask):
-    """An `ImageTask` that saves the model of every complete trial.
+@dataclass(frozen=True)
+class Keeping:
+    """The objective of a task, which saves the model of every trial that was not pruned.
 
     Args:
+        task: trains.
         models: the folder for them; a worker that cannot see it saves nothing.
+        checkpoints: a folder for the checkpoints of running trials.
     """
 
-    models: Path | None = None
+    task: Task
+    models: Path
+    checkpoints: Path
 
-    def on_complete(self, number: int, trained: Trained) -> None:
-        """Save the model of a trial."""
-        if self.models is not None and self.models.is_dir() and np.isfinite(trained.accuracy):
-            with suppress(StorageError):  # the result counts for more: the model can be trained once more
-                save_trained(self, searched(self.models, number), trained, number, confirmed=False)
+    def __call__(self, trial: LiveTrial) -> float:
+        """Return the value of a trial."""
+
+        def keep(trained: Trained) -> None:
+            if self.models.is_dir() and math.isfinite(trained.value):
+                with suppress(StorageError):  # the result counts for more: the model can be trained once more
+                    save_trained(self.task, searched(self.models, trial.number), trained, trial.number, confirmed=False)
+
+        return self.task.objective(trial, keep, self.checkpoints)
 
 
 def searched(models: Path, number: int) -> Path:
@@ -40,22 +47,26 @@ def searched(models: Path, number: int) -> Path:
     return models / f"search-{number}"
 
 
-def save_trained(task: ImageTask, folder: Path, trained: Trained, number: int | None, *, confirmed: bool) -> None:
+def save_trained(task: Task, folder: Path, trained: Trained, number: int | None, *, confirmed: bool) -> None:
     """Save a model with what it came to."""
     details = {
-        "validation accuracy": trained.accuracy,
+        f"validation {task.metric}": trained.value,
         "trial": number,
         "seed": trained.seed,
-        "parameters": count_parameters(trained.model),
         "confirmed": confirmed,
     }
-    save_model(folder, trained.model, trained.params, task.prepared, details)
+    task.save(folder, trained, details)
 
 
-def keep_best(folder: RunFolder, study: Study) -> None:
+def keep_best(folder: RunFolder, study: Study, baseline: int) -> None:
     """Make the best trial's model the run's, and delete those that neither it nor the baseline needs.
 
     A confirmed model stays until another one is confirmed.
+
+    Args:
+        folder: of the run.
+        study: the search.
+        baseline: number of the baseline's trial.
     """
     try:
         best = study.best_trial.number
@@ -67,16 +78,15 @@ def keep_best(folder: RunFolder, study: Study) -> None:
     records = study.trials
     for path in folder.candidates.glob("search-*"):
         number = int(path.name.removeprefix("search-"))
-        if number not in (0, best) and number < len(records) and records[number].state.is_finished:
+        if number not in (baseline, best) and number < len(records) and records[number].state.is_finished:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def trained_again(folder: RunFolder, task: ImageTask, study: Study, record: TrialRecord) -> Path:
+def trained_again(folder: RunFolder, task: Task, study: Study, record: TrialRecord) -> Path:
     """Return the folder of a trial's model; it is trained again, as it was, if the trial ran on another machine."""
     path = searched(folder.candidates, record.number)
     if not path.is_dir():
-        seed = int(np.random.SeedSequence((task.seed, record.number)).generate_state(1)[0])  # as in the objective
-        trained = task.train(study.space.restore(dict(record.params)), seed)
+        trained = task.train(study.space.restore(dict(record.params)), trial_seed(task.seed, record.number))
         save_trained(task, path, trained, record.number, confirmed=False)
     return path
 
@@ -93,7 +103,6 @@ def _is_same(a: Path, b: Path) -> bool:
 def _about(model: Path) -> dict[str, Any]:
     """What stands beside a model's weights; empty where there is no whole model."""
     try:
-        about: dict[str, Any] = json.loads((model / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_about(model)
+    except StorageError:
         return {}
-    return about

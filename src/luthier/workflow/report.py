@@ -8,6 +8,7 @@ from ..confirm import Baseline, Check, Confirmation
 from ..report import write_report
 from ..study import Study
 from ..trial import TrialState
+from .baseline import baseline_of
 from .folder import RunFolder
 
 
@@ -16,11 +17,11 @@ def write_run_report(folder: RunFolder, study: Study) -> Path:
     steps = [(title, details) for title, details in folder.load("steps")] if folder.has("steps") else []
     confirmation = Confirmation.from_json(folder.load("confirmation")) if folder.has("confirmation") else None
     baseline = None
-    first = study.trials[0] if study.trials else None
-    if first is not None and first.state is TrialState.COMPLETE and first.attrs.get("baseline"):
+    first = baseline_of(study.trials)
+    if first is not None and first.state is TrialState.COMPLETE:
         again = None if confirmation is None else confirmation.default
         if confirmation is not None and again is None:
-            again = next((c for c in confirmation.candidates if c.number == 0), None)
+            again = next((c for c in confirmation.candidates if c.number == first.number), None)
         baseline = Baseline(
             "default configuration",
             first.value if first.value is not None else float("nan"),
@@ -28,11 +29,12 @@ def write_run_report(folder: RunFolder, study: Study) -> Path:
             None if again is None else again.interval,
             first.seconds,
         )
+    about = folder.load("run")
     return write_report(
         folder.report,
         study,
-        title=f"Luthier: {Path(str(folder.load('run').get('data', study.name))).name}",
-        metric="validation accuracy",
+        title=f"Luthier: {Path(str(about.get('data', study.name))).name}",
+        metric=f"validation {about.get('metric', 'accuracy')}",
         steps=[(title, details) for title, details in steps if details],
         baseline=baseline,
         confirmation=confirmation,

@@ -1,268 +1,284 @@
-"""The nine steps of `luthier tune image`; each leaves its result in the run's folder, so that a killed run goes on."""
+"""`tune`: the nine steps; each leaves its result in the run's folder, so that a killed run goes on."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..analysis import AnalysisError, importance
-from ..cli.bar import Shown, live_bar, search_shown, within_time
-from ..cli.console import Speaker, describe, duration, plain_table, short
-from ..errors import DataError, LuthierError
+from ..errors import DataError, LuthierError, UsageError
 from ..executors import Executor
 from ..executors.processes import usable_cores
 from ..samplers.catalogue import SAMPLERS
 from ..schedulers.catalogue import NO_PRUNER, PRUNERS
 from ..study import Study, create_study
+from ..tasks import Task
+from ..text import duration
 from ..trial import TrialRecord, TrialState
-from ..types import Configuration
+from .baseline import BASELINE, baseline_of
 from .budget import Clock, estimate, search_seconds
 from .choice import choose_winner
 from .folder import RunFolder
-from .keep import KeepingTask, keep_best
+from .keep import keep_best
+from .narrator import Narrator, SearchProgress
+from .outcome import Outcome, outcome_of
 from .report import write_run_report
-from .settings import ImageSettings
-from .verdict import judge, outcome
-from .walk import METRIC, TimeIsUp, UntilDeadline, Walk
-
-_AUGMENT: Mapping[str, Any] = {"auto": "auto", "all": True, "none": False}
+from .settings import Settings
+from .verdict import judge
+from .walk import TITLES, Account, TimeIsUp, UntilDeadline, Walk
 
 
-def tune_image(
-    folder: RunFolder, settings: ImageSettings, jobs: int, executor: Executor | None = None
-) -> dict[str, Any]:
-    """Walk the nine steps, leaving out what an earlier run of the same folder has done.
+def tune(
+    task: Task,
+    folder: str | PathLike[str],
+    *,
+    trials: int | None = None,
+    sampler: str | None = None,
+    pruner: str | None = None,
+    timeout: float | None = None,
+    top: int | None = None,
+    seeds: int | None = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    narrator: Narrator | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Tune a task in nine steps, from the baseline to a model that was judged once on a sealed test set.
+
+    >>> from luthier.tasks.image import ImageTask
+    >>> from luthier.workflow import tune
+    >>> task = ImageTask("digits", epochs=1, limit=200)
+    >>> outcome = tune(task, "digits", trials=3, top=1, seeds=1)
+    >>> outcome.cost.trials, outcome.check.n, outcome.report.name
+    (3, 360, 'report.html')
+    >>> tune(task, "digits", resume=True, trials=4).cost.trials
+    4
+
+    The steps: problem and goal, data preparation, baseline, ranges, method, search, analysis, choice, check. Each
+    writes its result into the folder, completely or not at all, so that a run that was killed anywhere goes on with
+    resume=True. From the baseline on, the best model so far is in the folder `model`.
 
     Args:
-        folder: of the run.
-        settings: what to do.
-        jobs: trainings at a time, each in a process; -1 for one per core.
+        task: data, space, training and score of the problem: `ImageTask`, or one of your own.
+        folder: for the study, the models and the report; created.
+        trials: how many configurations to try; 40 by default.
+        sampler: what proposes them, by name; "auto" by default.
+        pruner: what stops poor trainings early: "median" (the default), "halving" or "none".
+        timeout: seconds for everything, the re-runs and the final test included, over all starts of the run; None for
+            no limit. A run that is resumed has what is left of it, or a new one from then on.
+        top: how many of the best trials to run again, at most; 5 by default.
+        seeds: on how many fresh seeds, at most; 3 by default.
+        jobs: trainings at a time, each in a process; -1 for one for each core.
         executor: where the search runs, in place of processes.
-
-    Returns:
-        the result as JSON: parameters, accuracies, cost, where things are.
+        resume: go on with the run in the folder; `trials`, `timeout`, `top` and `seeds` may then differ, and what is
+            None is as it was.
+        fresh: delete a run in the folder, and start over.
+        narrator: is told what happens; by default nobody is.
+        options: what else to keep in the run's `run.json`, such as what the task was made from; JSON.
 
     Raises:
-        LuthierError: data that cannot be used, a storage that cannot be written, no trial that worked, or a time that
-            was over before the baseline was trained.
+        UsageError: an argument cannot be what it is.
+        LuthierError: the folder holds a run, and neither `resume` nor `fresh` is given; a run that goes on was made
+            with another task or other arguments; no trial worked; or the time was over before the baseline was trained.
+        DataError: the task's data cannot be used; a new run then leaves nothing behind.
     """
-    spent = folder.load("cost")["seconds"] if folder.has("cost") else 0.0
-    clock = Clock(settings.timeout, spent)
-    say = Speaker(9)
-    folder.candidates.mkdir(exist_ok=True)
-    task = KeepingTask(
-        settings.data if not Path(settings.data).exists() else Path(settings.data),
-        epochs=settings.epochs,
-        patience=settings.patience,
-        seed=settings.seed,
-        augment=_AUGMENT[settings.augment],
-        limit=settings.limit,
-        size=settings.size,
-        skip_broken=settings.skip_broken,
-        checkpoints=folder.checkpoints,
-        marker=folder.seal,
-        models=folder.candidates.resolve(),  # a worker may run in another folder
-    )
+    narrator = narrator or Narrator()
+    if resume and fresh:
+        both = f"{narrator.option('resume', True)} continues a run, {narrator.option('fresh', True)} deletes it"
+        raise UsageError(f"{both}: give one of them")
+    if jobs == 0 or jobs < -1:
+        raise UsageError(
+            f"{narrator.option('jobs', jobs)}: give the number of trainings at a time, or -1 for one per core"
+        )
+    given = {"trials": trials, "sampler": sampler, "pruner": pruner, "timeout": timeout, "top": top, "seeds": seeds}
+    if resume:
+        run = RunFolder.open(Path(folder))
+        recorded = run.load("run")
+        known = _known(task, recorded, run)
+        settings = Settings.resumed(recorded, given, run.seconds, narrator)
+        run.save_run({**recorded, **known, **settings.to_json()})
+    else:
+        settings = Settings.of(given, narrator)
+        everything = {**(options or {}), **_known(task), **settings.to_json()}
+        run = RunFolder.create(Path(folder), everything, fresh, narrator)
+    clock = Clock(settings.timeout, run.seconds)
+    account = Account(narrator)
+    run.candidates.mkdir(exist_ok=True)
     try:
-        _say_problem(say, settings)
-        _say_data(say, task)
+        _state_problem(account, task, settings)
+        training = _state_data(account, task)
+        space = task.space
     except DataError:
-        if not folder.study.exists():
-            folder.remove()  # nothing was learned: leave nothing behind
+        if not run.study.exists():
+            run.remove()  # nothing was learned: leave nothing behind
         raise
-    scheduler = UntilDeadline(settings.make_pruner())
+    scheduler = UntilDeadline(settings.make_pruner(task.max_steps))
     study = create_study(
-        study_name="image",
-        storage=folder.study,
-        direction="maximize",
-        space=task.space,
-        seed=settings.seed,
+        study_name=task.name,
+        storage=run.study,
+        direction=task.direction,
+        space=space,
+        seed=task.seed,
         sampler=settings.make_sampler(),
         pruner=scheduler,
         load_if_exists=True,
     )
     jobs = usable_cores() if jobs == -1 else jobs
-    walk = Walk(say, folder, settings, task, study, scheduler, clock, jobs, executor)
-    try:
-        baseline = _baseline(walk)
-        _say_ranges(walk)
-        _say_method(walk)
+    walk = Walk(account, run, settings, task, study, scheduler, clock, jobs, executor)
+    with walk.noting():
+        _train_baseline(walk)
+        account.begin("Ranges")
+        narrator.ranges(study.space)
+        _state_method(walk, training)
         _search(walk)
-        _say_analysis(walk)
+        _analyse(walk)
         winner = choose_winner(walk)
         verdict = judge(walk, winner)
-    finally:
-        walk.note_cost()
-    folder.save("steps", say.said)
-    write_run_report(folder, study)
-    return outcome(walk, baseline, winner, verdict)
+    run.save("steps", account.kept)
+    write_run_report(run, study)
+    return outcome_of(walk, winner, verdict)
 
 
-def _say_problem(say: Speaker, settings: ImageSettings) -> None:
-    say.step("Problem and goal")
-    say.fact("problem", f"classify the images of {settings.data}")
-    say.fact("goal", f"the highest {METRIC}, confirmed on fresh seeds and judged once on a sealed test set", keep=False)
-    most = "" if settings.timeout is None else f", and at most {duration(settings.timeout)} for everything"
-    say.fact("budget", f"{settings.trials} trials of at most {settings.epochs} epochs{most}")
+def _known(task: Task, recorded: Mapping[str, Any] | None = None, run: RunFolder | None = None) -> dict[str, Any]:
+    """By what a task is known again; raises an error where a run was made with another one."""
+    known = {"task": task.name, "problem": task.problem, "metric": task.metric, "seed": task.seed}
+    for name, value in known.items():
+        if recorded is not None and recorded.get(name, value) != value:
+            raise LuthierError(
+                f"{run.path if run else ''} was made with a task whose {name} is {recorded[name]!r}, not {value!r}: "
+                "continue with that task, or give another folder"
+            )
+    return known
 
 
-def _say_data(say: Speaker, task: KeepingTask) -> None:
-    say.step("Data preparation")
-    notes, prepared = task.notes(), task.prepared
-    channels, height, width = prepared.shape
-    say.fact("images", f"{height}×{width}, {channels} channel{'s' if channels > 1 else ''}")
-    say.fact("classes", f"{len(prepared.classes)}: {_listed(prepared.classes)}")
-    say.fact(
-        "split",
-        f"{len(prepared.train)} to train, {len(prepared.validation)} to validate, {len(prepared.sealed)} sealed for "
-        f"the final check; stratified by class, seed {task.seed}",
+def _state_problem(account: Account, task: Task, settings: Settings) -> None:
+    account.begin("Problem and goal")
+    account.state("problem", task.problem)
+    most = "highest" if task.direction == "maximize" else "lowest"
+    account.state(
+        "goal",
+        f"the {most} validation {task.metric}, confirmed on fresh seeds and judged once on a sealed test set",
+        keep=False,
     )
-    say.fact("normalisation", "each channel to mean 0 and deviation 1, measured on the training part alone")
-    for i, note in enumerate(notes, 1):
-        say.fact("note" if len(notes) == 1 else f"note {i}", note)
+    each = f" of at most {task.max_steps} {task.step}s" if task.max_steps > 1 else ""
+    time = "" if settings.timeout is None else f", and at most {duration(settings.timeout)} for everything"
+    account.state("budget", f"{settings.trials} trials{each}{time}")
 
 
-def _baseline(walk: Walk) -> TrialRecord:
-    """Train the defaults, as trial 0."""
-    say, study, clock = walk.say, walk.study, walk.clock
-    say.step("Baseline")
-    what = "baseline"
-    if not study.trials:
-        study.enqueue_trial(walk.task.space.defaults(), user_attrs={"baseline": True})
-    if not study.trials[0].state.is_finished:
+def _state_data(account: Account, task: Task) -> str:
+    """Tell of the data, and return how one training goes."""
+    account.begin("Data preparation")
+    found = task.describe()
+    for name, text in found.data.items():
+        account.state(name, text)
+    for i, note in enumerate(found.notes, 1):
+        account.state("note" if len(found.notes) == 1 else f"note {i}", note)
+    return found.training
+
+
+def _train_baseline(walk: Walk) -> None:
+    """Train the defaults; their trial is known by its attribute."""
+    study, clock, task, narrator = walk.study, walk.clock, walk.task, walk.narrator
+    walk.account.begin("Baseline")
+    record = baseline_of(study.trials)
+    if record is None:
+        study.enqueue_trial(task.space.defaults(), user_attrs={BASELINE: True})
+    if not walk.baseline.state.is_finished:
         walk.scheduler.deadline = None if math.isinf(clock.left) else time.monotonic() + clock.for_training
         walk.scheduler.gives_up = True
-
-        def seen() -> Shown:
-            walk.note_cost_rarely()
-            return search_shown(study.trials, time.time(), 1, walk.settings.epochs, 1, what)
-
         try:
-            with live_bar(seen):
-                study.optimize(walk.task.objective, total_trials=1)
+            with narrator.watching(task, lambda: SearchProgress(BASELINE, study.trials, 1, 1)):
+                study.optimize(walk.objective, total_trials=1)
         except TimeIsUp:
+            fewer = f", or start over with fewer {task.step}s" if task.max_steps > 1 else ""
             raise LuthierError(
                 f"the time, {duration(clock.total or 0)}, was over before the baseline was trained, so there is no "
-                "model yet: continue with --resume and a longer --timeout, or start over with fewer --epochs"
+                f"model yet: continue with {narrator.option('resume', True)} and a longer "
+                f"{narrator.option('timeout')}{fewer}"
             ) from None
         walk.scheduler.gives_up = False
-    record = study.trials[0]
+    record = walk.baseline
     if record.state is not TrialState.COMPLETE:
         raise LuthierError(f"the baseline failed, so nothing can be tuned: {record.error}")
-    keep_best(walk.folder, study)
+    keep_best(walk.folder, study, record.number)
     walk.note_cost()
-    say.fact("configuration", "the defaults: " + _params(record.params), keep=False)
-    say.fact(METRIC, f"{record.value:.4f}", keep=False)
-    say.fact("cost", f"{record.attrs.get('epochs')} epochs, {duration(record.seconds or 0)}", keep=False)
-    _say_estimate(walk, record)
+    narrator.baseline(task, record)
+    if walk.executor is None:  # how much a cluster runs at a time is not known here
+        search, reruns = _expected(walk, record)
+        late = search + reruns > clock.for_training
+        narrator.forecast(search, reruns, clock.left if late else None)
     for warning in record.attrs.get("warnings", ()):
-        say.line(warning, style="yellow")
-    return record
+        narrator.line(warning, warning=True)
 
 
 def _expected(walk: Walk, baseline: TrialRecord) -> tuple[float, float]:
     """Seconds of search and re-runs, as far as the baseline tells."""
     settings = walk.settings
     trials = max(0, settings.trials - sum(t.state.is_finished for t in walk.study.trials))
-    cost = (baseline.seconds or 0.0) * settings.epochs / max(1, len(baseline.reports))
-    found = estimate(cost, trials, walk.jobs, settings.pruner, settings.top, settings.seeds)
+    steps = walk.task.max_steps
+    cost = (baseline.seconds or 0.0) * steps / max(1, len(baseline.reports) if steps > 1 else 1)
+    pruner = settings.pruner if steps > 1 else NO_PRUNER
+    found = estimate(cost, trials, walk.jobs, pruner, settings.top, settings.seeds)
     return found.search, found.reruns
 
 
-def _say_estimate(walk: Walk, baseline: TrialRecord) -> None:
-    if walk.executor is not None:
-        return  # how much a cluster runs at a time is not known here
-    search, reruns = _expected(walk, baseline)
-    total, search, reruns = round(search + reruns), round(search), round(reruns)
-    text = f"about {duration(total)}: search {duration(search)}, re-runs at most {duration(reruns)}"
-    if search + reruns > walk.clock.for_training:
-        text += f"; it will end after {duration(walk.clock.left)} with what it has found by then"
-    walk.say.fact("estimate", f"{text}. Larger networks take longer, smaller ones less", keep=False)
-
-
-def _say_ranges(walk: Walk) -> None:
-    walk.say.step("Ranges")
-    table = plain_table("parameter", "range", "default")
-    defaults = walk.study.space.defaults()
-    for name, domain in walk.study.space.parameters.items():
-        table.add_row(name, describe(domain), short(defaults.get(name, "")))
-    walk.say.table(table)
-
-
-def _say_method(walk: Walk) -> None:
-    settings, say = walk.settings, walk.say
-    say.step("Method")
-    say.fact("sampler", SAMPLERS[settings.sampler].summary)
-    no_pruner = settings.pruner == NO_PRUNER
-    say.fact("pruner", "every trial runs to its end" if no_pruner else PRUNERS[settings.pruner].summary)
-    say.fact("in a training", f"early stopping after {settings.patience} epochs without gain, best weights restored")
-    say.fact("processes", walk.jobs)
+def _state_method(walk: Walk, training: str) -> None:
+    settings, account = walk.settings, walk.account
+    account.begin("Method")
+    account.state("sampler", SAMPLERS[settings.sampler].summary)
+    to_the_end = settings.pruner == NO_PRUNER or walk.task.max_steps == 1
+    account.state("pruner", "every trial runs to its end" if to_the_end else PRUNERS[settings.pruner].summary)
+    if training:
+        account.state("in a training", training)
+    account.state("processes", walk.jobs)
 
 
 def _search(walk: Walk) -> None:
-    say, study, settings, clock = walk.say, walk.study, walk.settings, walk.clock
-    say.step("Search")
+    account, study, settings, clock = walk.account, walk.study, walk.settings, walk.clock
+    account.begin("Search")
+    baseline = walk.baseline
     share = None
     if not math.isinf(clock.left):
-        share = search_seconds(clock.for_training, _expected(walk, study.trials[0])[1])
+        share = search_seconds(clock.for_training, _expected(walk, baseline)[1])
         walk.scheduler.deadline = time.monotonic() + share
-        say.fact("time", f"{duration(share)} of the {duration(clock.left)} that are left", keep=False)
+        account.state("time", f"{duration(share)} of the {duration(clock.left)} that are left", keep=False)
 
     def after_trial(study: Study, _: TrialRecord) -> None:
-        keep_best(walk.folder, study)
+        keep_best(walk.folder, study, baseline.number)
         walk.note_cost()
 
-    def look() -> Shown:
-        walk.note_cost_rarely()
-        shown = search_shown(study.trials, time.time(), settings.trials, settings.epochs, walk.jobs)
+    def look() -> SearchProgress:
         until = walk.scheduler.deadline
-        return shown if until is None else within_time(shown, until - time.monotonic())
+        most = None if until is None else until - time.monotonic()
+        return SearchProgress("trials", study.trials, settings.trials, walk.jobs, most)
 
-    with live_bar(look):
+    with walk.narrator.watching(walk.task, look):
         study.optimize(
-            walk.task.objective,
+            walk.objective,
             total_trials=settings.trials,
             timeout=share,
             catch=Exception,
             callbacks=[after_trial],
             **({"n_jobs": walk.jobs} if walk.executor is None else {"executor": walk.executor}),
         )
-    keep_best(walk.folder, study)
+    keep_best(walk.folder, study, baseline.number)
     records = study.trials
-    counts = {state: sum(r.state is state for r in records) for state in TrialState}
-    parts = [f"{counts[s]} {s.name.lower()}" for s in TrialState if s.is_finished and counts[s]]
-    say.fact("trials", ", ".join(parts), keep=False)
     done = sum(r.state.is_finished for r in records)
-    if done < settings.trials and share is not None:
-        say.line(f"The search's part of the time is used up: {done} of {settings.trials} trials.", style="yellow")
-    say.fact("best", f"{study.best_value:.4f} {METRIC}, trial {study.best_trial.number}", keep=False)
-    failed = [t for t in records if t.state is TrialState.FAIL]
-    if failed:
-        say.line(f"trial {failed[0].number} failed: {(failed[0].error or '').strip().splitlines()[-1]}", style="yellow")
+    late = settings.trials if share is not None and done < settings.trials else None
+    walk.narrator.searched(walk.task, records, study.best_trial, late)
 
 
-def _say_analysis(walk: Walk) -> None:
-    say = walk.say
-    say.step("Analysis")
+def _analyse(walk: Walk) -> None:
+    walk.account.begin(TITLES[6])
     try:
-        shares = importance(walk.study.history)
+        found = importance(walk.study.history)
     except AnalysisError as error:
-        say.line(f"not yet: {error}")
-        return
-    leading = [s for s in shares.single[:5] if s.share >= 0.01]
-    named = ", ".join(f"{s.names[0]} {s.share:.0%}" for s in leading)
-    say.fact("what matters", named or "no single parameter", keep=False)
-    together = [s for s in shares.pairs[:2] if s.share >= 0.02]
-    if together:
-        say.fact("acting together", ", ".join(f"{' × '.join(s.names)} {s.share:.0%}" for s in together), keep=False)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) if len(names) <= 12 else ", ".join(names[:10]) + ", ..."
-
-
-def _params(params: Mapping[str, Any] | Configuration) -> str:
-    return ", ".join(f"{name} {short(value)}" for name, value in params.items())
+        walk.narrator.line(f"not yet: {error}")
+    else:
+        walk.narrator.importance(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luthier.errors import DataError, SealBroken
+from luthier.errors import DataError
 from luthier.tasks.image import ImageData, Normalization, Prepared, load_images, prepare
 from luthier.tasks.image.split import group_copies
 
@@ -105,38 +104,14 @@ def test_too_few_images_of_a_class_are_named(rare: int) -> None:
 # -- the seal
 
 
-def test_the_seal_breaks_once() -> None:
-    sealed = prepare(numbered(60)).sealed
-    assert "sealed" in repr(sealed)
-    assert not sealed.is_open
-    first = sealed.open("final check")
-    assert sealed.is_open
-    with pytest.raises(SealBroken, match=r"in this process \(final check\)"):
-        sealed.open("one more look")
-    np.testing.assert_array_equal(first.inputs, sealed.open("one more look", again=True).inputs)
-
-
-def test_a_marker_holds_across_runs(tmp_path: Path) -> None:
-    marker = tmp_path / "run" / "opened.jsonl"
-    assert not prepare(numbered(60), marker=marker).sealed.is_open
-    prepare(numbered(60), marker=marker).sealed.open("final check")
-    another = prepare(numbered(60), marker=marker).sealed
-    assert another.is_open
-    with pytest.raises(SealBroken, match="final check"):
-        another.open("by accident")
-    another.open("a typing error in the report", again=True)
-    lines = [json.loads(line) for line in marker.read_text().splitlines()]
-    assert [line["reason"] for line in lines] == ["final check", "a typing error in the report"]
-    assert all("T" in line["time"] for line in lines)
-
-
-def test_a_marked_copy_is_sealed_anew(tmp_path: Path) -> None:
-    sealed = prepare(numbered(60)).sealed
-    sealed.open("a test")
-    copy = sealed.marked(tmp_path / "opened.jsonl")
-    assert not copy.is_open
-    copy.open("another study")
-    assert (tmp_path / "opened.jsonl").exists()
+def test_the_sealed_part_is_normalised_as_the_training_part(tmp_path: Path) -> None:
+    prepared = prepare(numbered(60), marker=tmp_path / "opened.jsonl")
+    assert repr(prepared.sealed) == "SealedTest(12 images, sealed)"
+    first = prepared.sealed.open("final check")
+    again = prepare(numbered(60)).sealed.open("final check")
+    np.testing.assert_array_equal(first.inputs, again.inputs)
+    np.testing.assert_array_equal(first.targets, again.targets)
+    assert prepare(numbered(60), marker=tmp_path / "opened.jsonl").sealed.is_open
 
 
 # -- copies

@@ -1,4 +1,4 @@
-"""The image task trains, reports, prunes, resumes bit for bit, travels to workers, and checks on the sealed set."""
+"""The image task trains, reports, prunes, resumes bit for bit, travels to workers, and scores on the sealed set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import torch
 from luthier.errors import LeaseLost, SealBroken, TrainingError, TrialPruned
 from luthier.space import Choice, Float, Space
 from luthier.tasks.image import ImageData, ImageTask, default_space
-from luthier.train import EpochResult
 
 
 def stripes(n: int = 120, channels: int = 1) -> ImageData:
@@ -133,19 +132,19 @@ def test_a_killed_trial_goes_on_bit_for_bit(tmp_path: Path) -> None:
 def test_weights_after_a_kill_are_the_same(tmp_path: Path) -> None:
     task, seen = ImageTask(stripes(), epochs=4), list[int]()
 
-    def die(epoch: EpochResult) -> bool:
-        if epoch.epoch == 3:
+    def die(accuracy: float, epoch: int) -> bool:
+        if epoch == 3:
             raise Killed
         return False
 
     whole = task.train(SMALL, 7)
     with pytest.raises(Killed):
         task.train(SMALL, 7, die, tmp_path / "a.pt")
-    resumed = task.train(SMALL, 7, lambda e: bool(seen.append(e.epoch)), tmp_path / "a.pt")
+    resumed = task.train(SMALL, 7, lambda _, epoch: bool(seen.append(epoch)), tmp_path / "a.pt")
     assert list(dict.fromkeys(seen)) == [1, 2, 3, 4]
     for a, b in zip(weights(whole.model), weights(resumed.model), strict=True):
         assert torch.equal(a, b)
-    assert resumed.accuracy == whole.accuracy
+    assert resumed.value == whole.value
 
 
 def test_a_log_without_its_checkpoint_or_cut_short(tmp_path: Path) -> None:
@@ -156,11 +155,11 @@ def test_a_log_without_its_checkpoint_or_cut_short(tmp_path: Path) -> None:
     assert text.count("\n") == 2
     log.write_text(text + '{"epoch": 3, "tr')
     seen: list[int] = []
-    task.train(SMALL, 0, lambda e: bool(seen.append(e.epoch)), tmp_path / "a.pt")
+    task.train(SMALL, 0, lambda _, epoch: bool(seen.append(epoch)), tmp_path / "a.pt")
     assert seen == [1, 2]
     (tmp_path / "a.pt").unlink()
     seen.clear()
-    task.train(SMALL, 0, lambda e: bool(seen.append(e.epoch)), tmp_path / "a.pt")
+    task.train(SMALL, 0, lambda _, epoch: bool(seen.append(epoch)), tmp_path / "a.pt")
     assert seen == [1, 2]
     assert log.read_text().count("\n") == 2
 
@@ -196,7 +195,7 @@ def test_checkpoints_of_other_configurations_are_not_taken(tmp_path: Path) -> No
 def test_one_thread_and_the_callers_generator() -> None:
     before, state = torch.get_num_threads(), torch.get_rng_state()
     inside: list[int] = []
-    ImageTask(stripes(), epochs=1).train(SMALL, 0, lambda _: bool(inside.append(torch.get_num_threads())))
+    ImageTask(stripes(), epochs=1).train(SMALL, 0, lambda *_: bool(inside.append(torch.get_num_threads())))
     assert inside == [1]
     assert torch.get_num_threads() == before
     assert torch.equal(state, torch.get_rng_state())
@@ -252,7 +251,7 @@ def test_every_parameter_of_the_space_trains() -> None:
     task = ImageTask(stripes(60), epochs=1)
     for params in task.space.decode(task.space.sample(np.random.default_rng(0), 6)):
         small = params | {"width": 8}
-        assert 0 <= task.train(small).accuracy <= 1
+        assert 0 <= task.train(small).value <= 1
 
 
 def test_a_space_of_ones_own() -> None:
@@ -281,21 +280,33 @@ class Contrary(torch.nn.Module):
         return -self.model(x)
 
 
-def test_check_opens_the_sealed_set_once(tmp_path: Path) -> None:
+def test_scores_say_which_images_are_classified_rightly(tmp_path: Path) -> None:
     task = ImageTask(stripes(), epochs=4, marker=tmp_path / "opened.jsonl")
     good = task.train(SMALL)
-    correct = task.check(good.model, Contrary(good.model))
-    assert correct.shape == (2, len(task.prepared.sealed))
+    sealed = task.sealed.open("final check")
+    correct = task.score([good.model, Contrary(good.model)], sealed)
+    assert correct.shape == (2, len(task.sealed))
     assert correct.dtype == bool
     assert correct[0].mean() >= 0.9
     np.testing.assert_array_equal(correct[1], ~correct[0])
-    with pytest.raises(SealBroken):
-        task.check(good.model)
-    with pytest.raises(SealBroken):
-        ImageTask(stripes(), marker=tmp_path / "opened.jsonl").check(good.model)
-    np.testing.assert_array_equal(task.check(good.model, again=True), correct[:1])
+    for other in (task, ImageTask(stripes(), marker=tmp_path / "opened.jsonl")):
+        with pytest.raises(SealBroken):
+            other.sealed.open("a second look")
+
+
+def test_what_is_told_before_and_after_the_data_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stripes(40)
+    np.savez(tmp_path / "a.npz", images=data.images, labels=data.labels)
+    monkeypatch.chdir(tmp_path)
+    task = ImageTask("a.npz", patience=None)
+    assert task.problem == cloudpickle.loads(cloudpickle.dumps(task)).problem == "classify the images of a.npz"
+    assert "prepared" not in task.__dict__  # a path that is wrong is told after the problem
+    told = task.describe()
+    assert told.data["classes"] == "2: 0, 1" and told.data["split"].startswith("24 to train, 8 to validate, 8 sealed")
+    assert told.training == "best weights restored"
+    assert ImageTask(data).problem == "classify the images of stripes"
 
 
 def test_the_baseline_on_digits() -> None:
     task = ImageTask("digits", epochs=12)
-    assert task.train(task.space.defaults()).accuracy > 0.97
+    assert task.train(task.space.defaults()).value > 0.97

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..._version import __version__
 from ...errors import StorageError
 from ...train import predict
+from ..about import read_about, write_about
 from .network import CnnSettings, build_cnn
 from .pixels import Reading
 from .split import Normalization, Prepared
 from .unlabelled import ModelImages, as_model_images, load_unlabelled
 
-FORMAT = 1
+TASK = "image"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,34 +140,28 @@ def save_model(
         StorageError: it cannot be written.
     """
     folder = Path(folder)
-    about = {
-        "format": FORMAT,
-        "luthier": __version__,
-        "task": "image",
-        "network": asdict(CnnSettings.from_params(params)),
-        "classes": list(prepared.classes),
-        "shape": list(prepared.shape),
-        "mean": list(prepared.normalization.mean),
-        "std": list(prepared.normalization.std),
-        "white": prepared.white,
-        "low": prepared.low,
-        "reading": prepared.reading.to_json(),
-        "data": prepared.name,
-        "params": dict(params),
-        "details": dict(details or {}),
-    }
-    text = json.dumps(about, indent=2)
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").unlink(missing_ok=True)  # so that it never stands beside another's weights
         torch.save(state, folder / "weights.pt")
-        part = folder / "model.json.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / "model.json")
     except OSError as error:
         raise StorageError(f"the model cannot be written to {folder}: {error}") from error
-    return folder
+    return write_about(
+        folder,
+        TASK,
+        details,
+        network=asdict(CnnSettings.from_params(params)),
+        classes=list(prepared.classes),
+        shape=list(prepared.shape),
+        mean=list(prepared.normalization.mean),
+        std=list(prepared.normalization.std),
+        white=prepared.white,
+        low=prepared.low,
+        reading=prepared.reading.to_json(),
+        data=prepared.name,
+        params=dict(params),
+    )
 
 
 def load_model(folder: str | Path) -> Predictor:
@@ -185,20 +178,7 @@ def load_model(folder: str | Path) -> Predictor:
         StorageError: the file is missing, it is of a newer format or of another task, or it is damaged.
     """
     folder = Path(folder)
-    path = folder / "model.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        found, task = about["format"], about["task"]
-    except FileNotFoundError as error:
-        raise StorageError(f"there is no model in {folder}: {path.name} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path} is damaged ({error}): save the model again") from error
-    if not isinstance(found, int) or found > FORMAT:
-        raise StorageError(
-            f"{path} has format {found}, this version of Luthier ({__version__}) reads up to {FORMAT}: upgrade it"
-        )
-    if task != "image":
-        raise StorageError(f"{path} is a model for the task {task!r}, not an image classifier")
+    about = read_about(folder, TASK)
     try:
         channels, height, width = (int(x) for x in about["shape"])
         classes = tuple(str(x) for x in about["classes"])

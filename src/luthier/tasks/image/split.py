@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import DataError, SealBroken
+from ...errors import DataError
 from ...train import Tensors
+from ..sealed import SealedTest
 from .data import ImageData, Images, Labels
 from .pixels import Reading
 
@@ -57,80 +57,6 @@ def _chunks(images: Images) -> list[Images]:
     return [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
 
 
-class SealedTest:
-    """The test set, which comes out once, for a stated reason, and records that it was opened.
-
-    >>> from luthier.tasks.image import load_images, prepare
-    >>> sealed = prepare(load_images("digits")).sealed
-    >>> sealed
-    SealedTest(360 images, sealed)
-    >>> len(sealed.open("final check"))
-    360
-    >>> sealed
-    SealedTest(360 images, opened)
-
-    Args:
-        images, labels: the test set, as loaded.
-        normalization: the training part's.
-        marker: a file that records each opening, as lines of JSON with time and reason, so that the seal holds
-            across processes; None to record in this object alone.
-    """
-
-    def __init__(
-        self, images: Images, labels: Labels, normalization: Normalization, marker: str | Path | None = None
-    ) -> None:
-        self._images = images
-        self._labels = labels
-        self._normalization = normalization
-        self.marker = None if marker is None else Path(marker)
-        self._reasons: list[str] = []
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __repr__(self) -> str:
-        return f"SealedTest({len(self)} images, {'opened' if self.is_open else 'sealed'})"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it was ever opened."""
-        return bool(self._reasons) or (self.marker is not None and self.marker.exists())
-
-    def marked(self, marker: str | Path | None) -> SealedTest:
-        """The same test set, sealed, recorded in that file."""
-        return SealedTest(self._images, self._labels, self._normalization, marker)
-
-    def open(self, reason: str, again: bool = False) -> Tensors:
-        """The test set, normalised as the training part.
-
-        Args:
-            reason: what it is opened for; recorded.
-            again: open it though it was opened before. What is measured then is no longer an unbiased test.
-
-        Raises:
-            SealBroken: it was opened before, and `again` is False.
-        """
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "reason": reason})
-        if self._reasons and not again:
-            raise _broken("in this process", self._reasons[-1])
-        if self.marker is not None:
-            self.marker.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with self.marker.open("a" if again else "x", encoding="utf-8") as file:  # "x": one process wins
-                    file.write(line + "\n")
-            except FileExistsError:
-                raise _broken(f"as {self.marker} records", self.marker.read_text(encoding="utf-8").strip()) from None
-        self._reasons.append(reason)
-        return Tensors(self._normalization(self._images), torch.from_numpy(self._labels.astype(np.int64)))
-
-
-def _broken(where: str, what: str) -> SealBroken:
-    return SealBroken(
-        f"the sealed test set was opened already, {where} ({what}): a second look makes its result too good; "
-        "pass again=True only if the first look decided nothing"
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Data that is ready to train on.
@@ -155,7 +81,7 @@ class Prepared:
 
     train: Tensors
     validation: Tensors
-    sealed: SealedTest
+    sealed: SealedTest[Tensors]
     normalization: Normalization
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
@@ -233,9 +159,9 @@ def prepare(
     normalization = Normalization.of(images)
     assert data.white is not None  # it is set when the data is made
     return Prepared(
-        Tensors(normalization(images), _targets(data.labels[train_rows])),
-        Tensors(normalization(validated[0]), _targets(validated[1])),
-        SealedTest(*sealed, normalization, marker),
+        _tensors(normalization, images, data.labels[train_rows]),
+        _tensors(normalization, *validated),
+        SealedTest(partial(_tensors, normalization, *sealed), len(sealed[1]), what="images", marker=marker),
         normalization,
         data.classes,
         (data.images.shape[3], *data.images.shape[1:3]),
@@ -245,6 +171,11 @@ def prepare(
         data.reading,
         tuple(notes),
     )
+
+
+def _tensors(normalization: Normalization, images: Images, labels: Labels) -> Tensors:
+    """Inputs and targets of images (n, h, w, c)."""
+    return Tensors(normalization(images), torch.from_numpy(labels.astype(np.int64)))
 
 
 def check_split(seed: int, validation: float, test: float, limit: int | None) -> None:
@@ -324,10 +255,6 @@ def _small(held: Labels, rows: Labels) -> list[str]:
         f"the validation part holds only {len(held)} images, so its accuracy moves in steps of {1 / len(held):.1%}: "
         "move it elsewhere, and a part of the training images takes its place"
     ]
-
-
-def _targets(labels: Labels) -> torch.Tensor:
-    return torch.from_numpy(labels.astype(np.int64))
 
 
 def _limited(data: ImageData, labels: Labels, rows: Labels, limit: int, seed: int) -> Labels:

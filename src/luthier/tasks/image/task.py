@@ -2,83 +2,59 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ...errors import LeaseLost, TrainingError, TrialPruned
+from ...errors import TrainingError
 from ...space import Choice, Domain, Float, Ordinal, Space
-from ...train import EpochResult, FitResult, TrainSettings, fit, predict, seeded, threads, training_space
+from ...train import EpochResult, FitResult, Tensors, TrainSettings, fit, predict, seeded, threads, training_space
 from ...train.epoch_log import EpochLog
+from ..sealed import SealedTest
+from ..task import Description, LiveTrial, OnReport, Task, Trained, checkpoint_file, run_trial
 from .augment import Augmentation, augmentation_space
-from .data import KNOWN, ImageData, check_size, check_source, read_data
+from .data import KNOWN, ImageData, check_size, check_source
+from .load import read_data
+from .model_file import TASK, load_model, save_model
 from .network import CnnSettings, build_cnn, count_parameters, network_space
 from .split import Prepared, check_split, prepare
+from .work import operations_per_image
 
 _log = logging.getLogger("luthier")
 
 _STEPS = 16  # an epoch of fewer steps teaches too little to be worth trying
 
 
-class LiveTrial(Protocol):
-    """What the objective needs of a trial."""
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The whole configuration."""
-        ...
-
-    number: int
-
-    def report(self, value: float, step: int) -> None:
-        """Say an intermediate value."""
-        ...
-
-    def should_prune(self) -> bool:
-        """Whether to stop now."""
-        ...
-
-    def set_user_attr(self, key: str, value: Any) -> None:
-        """Attach a JSON value."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """A model that was trained, with its best weights.
+class TrainedNetwork(Trained):
+    """A network that was trained, with its best weights.
 
     >>> from luthier.tasks.image import ImageTask
     >>> task = ImageTask("digits", epochs=1, limit=200)
     >>> trained = task.train(task.space.defaults(), seed=0)
-    >>> 0 <= trained.accuracy <= 1
-    True
+    >>> trained.attrs["epochs"], trained.result.stopped
+    (1, 'finished')
 
     Attributes:
         model: the network.
-        params: the configuration.
         seed: of its weights, order, augmentation and dropout.
+        value: accuracy on the validation data in the best epoch; NaN if the first epoch diverged.
+        attrs: epochs, best_epoch, seconds, parameters (how many numbers the network learns), stopped and warnings.
         result: the epochs and how they ended.
-        accuracy: on the validation data in the best epoch; NaN if the first epoch diverged.
     """
 
-    model: nn.Module
-    params: dict[str, Any]
-    seed: int
-    result: FitResult
-    accuracy: float
+    result: FitResult = field(kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
-class ImageTask:
+class ImageTask(Task):
     """An image classifier to tune: `study.optimize(task.objective)` over `task.space`, with direction "maximize".
 
     >>> import luthier as lt
@@ -131,13 +107,22 @@ class ImageTask:
     threads: int = 1
     skip_broken: bool = False
 
+    # of every such task; without annotations, so that they are not fields
+    name = TASK
+    metric = "accuracy"
+    direction = "maximize"
+    bounds = (0.0, 1.0)
+    step = "epoch"
+
     _told: ClassVar[bool] = False  # whether the notes on the data were shown
+    _given: ClassVar[str] = ""  # the source, as the caller wrote it
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, ImageData):
             check_source(self.data)
         check_size(self.size)
         check_split(self.seed, self.validation, self.test, self.limit)
+        object.__setattr__(self, "_given", self.data.name if isinstance(self.data, ImageData) else str(self.data))
         if not isinstance(self.data, ImageData) and self.data not in KNOWN and Path(self.data).exists():
             object.__setattr__(self, "data", Path(self.data).resolve())  # a worker may run in another folder
         if self.augment not in ("auto", True, False):
@@ -150,7 +135,8 @@ class ImageTask:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {f.name: getattr(self, f.name) for f in fields(self)}  # without what was loaded
-        return state | {"_told": self._told or "prepared" in self.__dict__}  # a worker does not repeat the notes
+        told = self._told or "prepared" in self.__dict__  # a worker does not repeat the notes
+        return state | {"_told": told, "_given": self._given}
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -182,6 +168,43 @@ class ImageTask:
             return self.search
         return default_space(self.prepared.shape, self.augment, len(self.prepared.train))
 
+    @property
+    def problem(self) -> str:
+        """What is to be done, in words."""
+        return f"classify the images of {self._given}"
+
+    @property
+    def max_steps(self) -> int:
+        """The most epochs of a training."""
+        return self.epochs
+
+    @property
+    def sealed(self) -> SealedTest[Tensors]:
+        """The test set: inputs (n, c, h, w) and targets (n,)."""
+        return self.prepared.sealed
+
+    def describe(self) -> Description:
+        """Return images, classes, split and normalisation; loads the data.
+
+        Raises:
+            DataError: as for `prepared`.
+        """
+        notes, prepared = self.notes(), self.prepared
+        channels, height, width = prepared.shape
+        facts = {
+            "images": f"{height}×{width}, {channels} channel{'s' if channels > 1 else ''}",
+            "classes": f"{len(prepared.classes)}: {_listed(prepared.classes)}",
+            "split": f"{len(prepared.train)} to train, {len(prepared.validation)} to validate, {len(prepared.sealed)} "
+            f"sealed for the final check; stratified by class, seed {self.seed}",
+            "normalisation": "each channel to mean 0 and deviation 1, measured on the training part alone",
+        }
+        stop = "" if self.patience is None else f"early stopping after {self.patience} epochs without gain, "
+        return Description(facts, notes, f"{stop}best weights restored")
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Return about how many operations one image costs in an epoch of a configuration."""
+        return operations_per_image(self.prepared.shape, len(self.prepared.classes), params)
+
     def build(self, params: Mapping[str, Any], seed: int = 0) -> nn.Module:
         """The untrained network of a configuration."""
         with seeded(seed, self.device):
@@ -192,15 +215,16 @@ class ImageTask:
         self,
         params: Mapping[str, Any],
         seed: int = 0,
-        on_epoch: Callable[[EpochResult], bool] | None = None,
+        on_report: OnReport | None = None,
         checkpoint: Path | None = None,
-    ) -> Trained:
+    ) -> TrainedNetwork:
         """Train one configuration.
 
         Args:
             params: such as `space.defaults()` or `study.best_params`; what it lacks keeps the default of its settings.
             seed: of everything random in it.
-            on_epoch: called after each epoch, also again for those before an interruption; True ends the training.
+            on_report: called with the validation accuracy and the number of each epoch, also again for those before an
+                interruption; True ends the training.
             checkpoint: a file to go on from and to write after each epoch; see `fit`.
 
         Raises:
@@ -211,18 +235,22 @@ class ImageTask:
             params, seed=seed, **{name: value for name, value in fixed.items() if name not in params}
         )
         augmentation = Augmentation.from_params(params)
+
+        def report(epoch: EpochResult) -> bool:
+            assert epoch.accuracy is not None  # these are classes
+            return on_report is not None and on_report(epoch.accuracy, epoch.epoch)
+
         log = None if checkpoint is None else EpochLog(checkpoint)
         if log is not None:
             before = log.read()
             log.start(before)
             for epoch in before:
-                if on_epoch is not None:
-                    on_epoch(epoch)
+                report(epoch)
 
         def after_epoch(epoch: EpochResult) -> bool:
             if log is not None:
                 log.append(epoch)
-            return on_epoch is not None and on_epoch(epoch)
+            return report(epoch)
 
         with threads(self.threads):
             model = self.build(params, seed)
@@ -237,79 +265,53 @@ class ImageTask:
             )
         accuracy = result.epochs[result.best_epoch - 1].accuracy if result.best_epoch else float("nan")
         assert accuracy is not None
-        return Trained(model, dict(params), seed, result, accuracy)
-
-    def objective(self, trial: LiveTrial) -> float:
-        """Validation accuracy of a trial's configuration, to be maximised; every epoch is reported.
-
-        Attaches epochs, best_epoch, seconds, parameters (how many numbers the network learns), stopped and warnings.
-
-        Raises:
-            TrialPruned: the trial's pruner said so.
-        """
-        params = trial.params
-        pruned = False
-
-        def on_epoch(epoch: EpochResult) -> bool:
-            nonlocal pruned
-            assert epoch.accuracy is not None
-            trial.report(epoch.accuracy, epoch.epoch)
-            pruned = trial.should_prune()
-            return pruned
-
-        checkpoint = self._checkpoint(trial.number, params)
-        seed = int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0])
-        try:
-            trained = self.train(params, seed, on_epoch, checkpoint)
-        except LeaseLost:
-            raise  # the next owner goes on from the checkpoint
-        except Exception:
-            _forget(checkpoint)
-            raise
-        result = trained.result
         attrs = {
             "epochs": len(result.epochs),
             "best_epoch": result.best_epoch,
             "seconds": round(result.seconds, 3),
-            "parameters": count_parameters(trained.model),
+            "parameters": count_parameters(model),
             "stopped": result.stopped,
             "warnings": list(result.warnings),
         }
-        for key, value in attrs.items():
-            trial.set_user_attr(key, value)
-        _forget(checkpoint)
-        if pruned:
-            raise TrialPruned(f"trial {trial.number} was pruned after epoch {len(result.epochs)}")
-        self.on_complete(trial.number, trained)
-        return trained.accuracy
+        return TrainedNetwork(model, dict(params), seed, accuracy, attrs, result=result)
 
-    def on_complete(self, number: int, trained: Trained) -> None:
-        """Called with every trial of `objective` that was not pruned, where it was trained; for subclasses."""
+    def objective(
+        self, trial: LiveTrial, keep: Callable[[Trained], None] | None = None, checkpoints: Path | None = None
+    ) -> float:
+        """Return the validation accuracy of a trial's configuration, to be maximised; every epoch is reported.
 
-    def check(self, *models: nn.Module, reason: str = "final check", again: bool = False) -> NDArray[np.bool_]:
-        """Which examples of the sealed test set each model classifies rightly: (models, n).
+        Attaches the attributes of `TrainedNetwork`.
 
-        All models that are to be compared are given at once, as the set opens once.
+        Args:
+            trial: gives the configuration.
+            keep: called with every training that was not pruned, where it was trained.
+            checkpoints: a folder, in place of the task's.
 
         Raises:
-            SealBroken: it was opened before, and `again` is False.
+            TrialPruned: the trial's pruner decided so.
         """
-        test = self.prepared.sealed.open(reason, again)
+        folder = self.checkpoints if checkpoints is None else checkpoints
+        what = (self.seed, self.epochs, self.patience, trial.params)
+        return run_trial(self, trial, keep, checkpoint_file(folder, trial.number, *what, suffix=".pt"))
+
+    def score(self, models: Sequence[nn.Module], sealed: Tensors) -> NDArray[np.bool_]:
+        """Return which examples each model classifies rightly: (models, n)."""
         with threads(self.threads):
-            answers = [predict(model, test.inputs).argmax(dim=1).cpu() for model in models]
-        return np.stack([(answer == test.targets).numpy() for answer in answers])
+            answers = [predict(model, sealed.inputs).argmax(dim=1).cpu() for model in models]
+        return np.stack([(answer == sealed.targets).numpy() for answer in answers])
 
-    def _checkpoint(self, number: int, params: Mapping[str, Any]) -> Path | None:
-        """A trial's checkpoint; its name holds the configuration, so that another study's is never taken for it."""
-        if self.checkpoints is None:
-            return None
-        text = json.dumps([self.seed, self.epochs, self.patience, dict(params)], sort_keys=True, default=str)
-        return Path(self.checkpoints) / f"trial-{number}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.pt"
+    def save(self, folder: Path, trained: Trained, details: Mapping[str, Any]) -> None:
+        """Write a model as `save_model` does."""
+        details = {**details, "parameters": count_parameters(trained.model)}
+        save_model(folder, trained.model, trained.params, self.prepared, details)
+
+    def load(self, folder: Path) -> nn.Module:
+        """Return the network of a folder; `load_model` returns it with what it takes to predict."""
+        return load_model(folder).model
 
 
-def _forget(checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        EpochLog(checkpoint).remove()
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) <= 12 else ", ".join(names[:10]) + ", ..."
 
 
 def default_space(

@@ -4,48 +4,46 @@ import json
 import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
+from ridge import Ridge
 
-from luthier.confirm import check
 from luthier.errors import LuthierError
 from luthier.history import History
 from luthier.schedulers import Decision, ThresholdPruner
 from luthier.space import Float, Space
 from luthier.study import load_study
-from luthier.tasks.image import load_model
+from luthier.tasks.image import ImageTask, load_model
 from luthier.trial import TrialRecord, TrialState
-from luthier.workflow import steps as workflow
+from luthier.workflow import Narrator, steps, tune
 from luthier.workflow.budget import Clock
 from luthier.workflow.choice import _loaded, _run_again
 from luthier.workflow.folder import RunFolder
-from luthier.workflow.keep import KeepingTask, searched, trained_again
-from luthier.workflow.settings import ImageSettings
-from luthier.workflow.verdict import _meaning
-from luthier.workflow.walk import TimeIsUp, UntilDeadline, Walk
+from luthier.workflow.keep import searched, trained_again
+from luthier.workflow.settings import Settings
+from luthier.workflow.walk import Account, TimeIsUp, UntilDeadline, Walk
 
-SETTINGS = ImageSettings("digits", trials=3, epochs=2, top=2, seeds=2, limit=200, timeout=1e6)
+TASK = ImageTask("digits", epochs=2, limit=200)
+SETTINGS = {"trials": 3, "top": 2, "seeds": 2, "timeout": 1e6}
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs `tune_image` with a clock that says what `left` says."""
+    """Runs `tune` with a clock that says what `left` says."""
 
-    def tune(left=lambda folder: 1e6, settings=SETTINGS, name="run"):
-        folder = RunFolder(tmp_path / name)
-        if not folder.exists:
-            folder = RunFolder.create(tmp_path / name, settings.to_json(), fresh=False)
+    def again(left=lambda folder: 1e6, **settings):
+        folder = RunFolder(tmp_path / "run")
 
         class Given(Clock):
             @property
             def left(self):
                 return left(folder)
 
-        monkeypatch.setattr(workflow, "Clock", Given)
-        return folder, workflow.tune_image(folder, settings, 1)
+        monkeypatch.setattr(steps, "Clock", Given)
+        given = {} if folder.exists else {**SETTINGS, **settings}
+        return folder, tune(TASK, folder.path, resume=folder.exists, **given)
 
-    return tune
+    return again
 
 
 def finished(folder):
@@ -60,26 +58,26 @@ def test_the_time_is_over_in_the_baseline(run, tmp_path):
     assert record.state is TrialState.WAITING and not folder.model.exists()
     assert len(list(folder.checkpoints.glob("*.epochs"))) == 1  # it goes on where it was
     _, result = run()
-    assert result["best"]["confirmed"] and result["cost"]["trials"] == 3
+    assert result.confirmed and result.cost.trials == 3
 
 
 def test_the_time_is_over_in_the_search(run):
     """The baseline is the answer, and the test judges it."""
     folder, result = run(lambda folder: 0.0 if finished(folder) else 1e6)
-    assert result["cost"]["trials"] == 1 and result["cost"]["reruns"] == 0
-    assert result["best"]["trial"] == 0 and not result["best"]["confirmed"] and result["best"]["mean"] is None
-    assert result["check"]["difference"]["estimate"] == 0 and folder.report.exists()
+    assert result.cost.trials == 1 and result.cost.reruns == 0
+    assert result.trial == 0 and not result.confirmed and result.mean is None
+    assert result.check.difference.estimate == 0 and folder.report.exists()
     assert load_model(folder.model).details["confirmed"] is False
     folder, result = run()  # with more time
-    assert result["cost"]["trials"] == 3 and result["best"]["confirmed"]
+    assert result.cost.trials == 3 and result.confirmed
     assert load_model(folder.model).details["confirmed"] is True
 
 
 def test_the_time_is_over_before_the_re_runs(run):
     folder, result = run(lambda folder: 0.0 if finished(folder) == 3 else 1e6)
     study = load_study(storage=folder.study)
-    assert result["cost"]["trials"] == 3 and result["cost"]["reruns"] == 0
-    assert result["best"]["trial"] == study.best_trial.number and not folder.has("confirmation")
+    assert result.cost.trials == 3 and result.cost.reruns == 0
+    assert result.trial == study.best_trial.number and not folder.has("confirmation")
     assert load_model(folder.model).details["trial"] == study.best_trial.number
     kept = {path.name for path in folder.candidates.glob("search-*")}
     assert kept == {"search-0", f"search-{study.best_trial.number}"}
@@ -91,51 +89,42 @@ def test_the_time_is_over_in_the_re_runs(run):
     def left(folder):
         return 0.0 if len(folder.lines("reruns")) >= 1 else 1e6
 
-    settings = replace(SETTINGS, trials=6, seeds=3, pruner="none")
-    folder, result = run(left, settings)
-    assert 1 <= result["cost"]["reruns"] <= 4  # the first round of the race
-    assert result["best"]["confirmed"] and folder.has("confirmation")
+    folder, result = run(left, trials=6, seeds=3, pruner="none")
+    assert 1 <= result.cost.reruns <= 4  # the first round of the race
+    assert result.confirmed and folder.has("confirmation")
     assert "ended early" in json.dumps(folder.load("confirmation"))
     candidates = folder.load("confirmation")["candidates"]
-    assert result["best"]["compared"] == sum(bool(c["runs"]) for c in candidates) >= 1
-
-
-def test_the_defaults_win_on_fresh_seeds_only_where_something_else_ran_on_them():
-    same = check("accuracy", [True] * 9, [True] * 9)
-    assert "beat the defaults in the search" in _meaning(same, None, compared=False)
-    assert "beat the defaults on fresh seeds" in _meaning(same, None, compared=True)
+    assert result.compared == sum(bool(c["runs"]) for c in candidates) >= 1
 
 
 def test_a_re_run_that_is_late_does_not_count(run):
     folder, _ = run()
-    task = KeepingTask("digits", epochs=2, limit=200)
-    args = (task, None, 5, task.space.defaults(), folder.path / "late")
+    args = ("key", TASK, None, 5, TASK.space.defaults(), folder.path / "late")
     assert _run_again(*args, 0.0) is None and not (folder.path / "late").exists()
     assert _run_again(*args, math.inf).seed == 5 and load_model(folder.path / "late").details["confirmed"]
 
 
 def test_what_the_options_of_a_resumed_run_may_change():
-    recorded = ImageSettings("digits", timeout=600.0, top=5, seeds=3).to_json()
-    lowered = ImageSettings.recorded(recorded, {"top": 2, "seeds": 1, "trials": 50}, spent=500)
+    recorded = Settings(timeout=600.0, top=5, seeds=3).to_json()
+    lowered = Settings.resumed(recorded, {"top": 2, "seeds": 1, "trials": 50}, 500, Narrator())
     assert (lowered.top, lowered.seeds, lowered.trials, lowered.timeout) == (2, 1, 50, 600)  # 100 s are left
-    assert ImageSettings.recorded(recorded, {"timeout": 60.0}, spent=590).timeout == 650
+    assert Settings.resumed(recorded, {"timeout": 60.0}, 590, Narrator()).timeout == 650
     old = {name: value for name, value in recorded.items() if name != "timeout"}
-    assert ImageSettings.recorded(old, {}).timeout is None
-    with pytest.raises(LuthierError, match="was made with --epochs 25, not 9"):
-        ImageSettings.recorded(recorded, {"epochs": 9})
+    assert Settings.resumed(old, {}, 0, Narrator()).timeout is None
+    with pytest.raises(LuthierError, match="was made with sampler='auto', not tpe: leave sampler out to continue"):
+        Settings.resumed(recorded, {"sampler": "tpe"}, 0, Narrator())
 
 
 def test_a_model_that_no_worker_could_save_is_trained_again_as_it_was(run):
     folder, _ = run()
     study = load_study(storage=folder.study)
     record = study.best_trial
-    task = KeepingTask("digits", epochs=2, limit=200)
     path = searched(folder.candidates, record.number)
     before = (path / "model.json").read_bytes()
     for file in path.iterdir():
         file.unlink()
     path.rmdir()
-    assert trained_again(folder, task, study, record) == path
+    assert trained_again(folder, TASK, study, record) == path
     assert (path / "model.json").read_bytes() == before
     assert json.loads(before)["details"]["validation accuracy"] == record.value
 
@@ -158,23 +147,27 @@ def test_a_deadline_stops_what_runs():
 def test_the_time_used_is_kept_while_nothing_ends(tmp_path):
     now = [0.0]
     folder = RunFolder.create(tmp_path / "run", {}, fresh=False)
-    walk = Walk(None, folder, SETTINGS, None, None, UntilDeadline(None), Clock(60.0, now=lambda: now[0]), 1)
+    clock = Clock(60.0, now=lambda: now[0])
+    walk = Walk(Account(Narrator()), folder, Settings(), Ridge(), None, UntilDeadline(None), clock, 1)
     kept = []
     for second in (0.0, 9.0, 10.0, 19.0, 25.0):
         now[0] = second
-        walk.note_cost_rarely()
-        kept.append(folder.load("cost")["seconds"])
+        walk.note_cost(every=10.0)
+        kept.append(folder.seconds)
     assert kept == [0.0, 0.0, 10.0, 10.0, 25.0]
     now[0] = 26.0
     walk.note_cost()
-    assert folder.load("cost")["seconds"] == 26.0
-    with ThreadPoolExecutor(4) as threads:  # the bar's thread and the run's
+    assert folder.seconds == 26.0
+    with ThreadPoolExecutor(4) as threads:  # the clock's thread and the run's
         for _ in threads.map(lambda _: walk.note_cost(), range(100)):
-            assert folder.load("cost")["seconds"] == 26.0
+            assert folder.seconds == 26.0
+    with walk.noting():
+        now[0] = 40.0
+    assert folder.seconds == 40.0
 
 
 def test_a_worker_loads_the_data_once_for_all_its_re_runs():
-    task = KeepingTask("digits", epochs=1, limit=200)
-    assert _loaded(task).prepared is _loaded(pickle.loads(pickle.dumps(task))).prepared
-    other = replace(task, epochs=2)
-    assert _loaded(other) is other
+    task = Ridge()
+    assert _loaded("a", task).rows is _loaded("a", pickle.loads(pickle.dumps(task))).rows
+    other = Ridge(seed=1)
+    assert _loaded("b", other) is other
