@@ -50,7 +50,7 @@ def test_what_a_page_only_shows_is_python(page):
 # (file, what makes it quick enough for a test)
 EXAMPLES = [
     ("first_study.py", {"total_trials=20": "total_trials=3"}),
-    ("tune_images.py", {"epochs=15": "epochs=1", "n_trials=20": "n_trials=2", "top=3, seeds=3": "top=2, seeds=2"}),
+    ("tune_images.py", {"epochs=15": "epochs=1", "trials=20, top=3": "trials=2, top=1, seeds=1"}),
 ]
 
 

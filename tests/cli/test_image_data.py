@@ -72,7 +72,7 @@ def test_tune_skips_broken_files_and_says_which(photos, tmp_path, here, monkeypa
     def stop(*_):  # the data was loaded and described by then
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "_baseline", stop)
+    monkeypatch.setattr(workflow, "_train_baseline", stop)
     code, _, said = here("tune", "image", "--data", photos, "--out", tmp_path / "run", "--skip-broken")
     assert code == 130
     said = " ".join(said.split())

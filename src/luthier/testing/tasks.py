@@ -16,14 +16,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pytest
 
 from ..errors import StorageError, TrialPruned
+from ..executors.parallel import parallel_map
 from ..samplers import RandomSampler
 from ..study import create_study
 from ..tasks import Task, Trained, read_about
@@ -61,6 +62,10 @@ class Trial:
         self.attrs[key] = value
 
 
+def _value(task: Task, params: dict[str, Any], seed: int) -> float:
+    return task.train(params, seed).value
+
+
 class TaskContract:
     """Tests a task: whether the nine steps can tune it, on any machine, and go on after a kill.
 
@@ -94,17 +99,18 @@ class TaskContract:
         assert all(isinstance(text, str) for text in (*described.notes, described.training))
 
     def test_a_training_is_a_function_of_parameters_and_seed(self) -> None:
-        """Twice the same, also in a process that got the task by mail; and the result is JSON within the bounds."""
+        """The same twice, also in two other processes; and the result is JSON within the bounds."""
         task = self.make()
         params, sealed = dict(task.space.defaults()), self.make().sealed.open("a test")
         first = self.train(task)
         assert (first.params, first.seed) == (params, 1)
         assert task.bounds[0] <= first.value <= task.bounds[1]
         json.dumps(dict(first.attrs), allow_nan=False)
-        sent: Task = cloudpickle.loads(cloudpickle.dumps(self.make()))
-        again = self.train(sent)
+        again = self.train(self.make())
         assert again.value == first.value
         np.testing.assert_array_equal(*task.score([first.model, again.model], sealed))
+        elsewhere = parallel_map(partial(_value, self.make()), [(params, 1)] * 2, n_jobs=2)
+        assert [value for _, value in elsewhere] == [first.value] * 2
 
     def test_other_configurations_train_too(self) -> None:
         """Four of the space, drawn at random."""
@@ -119,15 +125,20 @@ class TaskContract:
     def test_reports_count_the_steps(self) -> None:
         """1, 2, ... up to `max_steps` at most, each a number; after True comes no further one."""
         task = self.make()
-        seen: list[tuple[float, int]] = []
-        task.train(dict(task.space.defaults()), 1, lambda value, step: bool(seen.append((value, step))))
-        assert [step for _, step in seen] == list(range(1, len(seen) + 1))
-        assert len(seen) <= task.max_steps
-        assert all(math.isfinite(value) for value, _ in seen)
-        if len(seen) > 1:
-            ended: list[int] = []
-            task.train(dict(task.space.defaults()), 1, lambda _, step: ended.append(step) or True)
-            assert ended == [1]
+        seen: dict[bool, list[tuple[int, float]]] = {}
+        for end in (False, True):
+            reports: list[tuple[int, float]] = []
+
+            def on_report(value: float, step: int, end: bool = end, reports: list[Any] = reports) -> bool:
+                reports.append((step, value))
+                return end
+
+            task.train(dict(task.space.defaults()), 1, on_report)
+            seen[end] = reports
+        assert [step for step, _ in seen[False]] == list(range(1, len(seen[False]) + 1))
+        assert len(seen[False]) <= task.max_steps
+        assert all(math.isfinite(value) for _, value in seen[False])
+        assert seen[True] == seen[False][:1]
 
     def test_the_objective_is_the_value(self) -> None:
         """And what is not pruned can be kept."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..confirm import Baseline, Check, Confirmation
-from ..report import write_report
 from ..study import Study
 from ..trial import TrialState
 from .baseline import baseline_of
@@ -14,6 +13,8 @@ from .folder import RunFolder
 
 def write_run_report(folder: RunFolder, study: Study) -> Path:
     """Write or rewrite the report of a run, finished or not."""
+    from ..report import write_report
+
     steps = [(title, details) for title, details in folder.load("steps")] if folder.has("steps") else []
     confirmation = Confirmation.from_json(folder.load("confirmation")) if folder.has("confirmation") else None
     baseline = None

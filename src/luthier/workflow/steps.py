@@ -87,7 +87,9 @@ def tune(
         LuthierError: the folder holds a run, and neither `resume` nor `fresh` is given; a run that goes on was made
             with another task or other arguments; no trial worked; or the time was over before the baseline was trained.
         DataError: the task's data cannot be used; a new run then leaves nothing behind.
+        MissingDependency: a library for the report is not installed.
     """
+
     narrator = narrator or Narrator()
     if resume and fresh:
         both = f"{narrator.option('resume', True)} continues a run, {narrator.option('fresh', True)} deletes it"
