@@ -43,9 +43,10 @@ _PACKAGES: dict[str, tuple[str, ...]] = {  # what is imported on first use, and 
     "samplers": (),
     "schedulers": (),
     "stores": (),
-    "tasks": ("torch", "sklearn", "PIL"),
+    "tasks": (),
     "testing": ("pytest", "hypothesis"),
     "train": ("torch",),
+    "workflow": ("plotly", "jinja2"),
 }
 
 __all__ = [

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..tasks import Task
 from .options import (
     LEARN,
     SEARCH,
@@ -31,6 +30,9 @@ from .options import (
     Trials,
 )
 from .tune import TaskCommand, run_task
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 _AUGMENT: Mapping[str, Any] = {"auto": "auto", "all": True, "none": False}
 

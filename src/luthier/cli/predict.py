@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from ..errors import LuthierError
-from ..tasks import read_about
 from ..workflow.folder import RunFolder
 from .console import output_console, plain_table, print_error, print_json
 from .tune import how_to_resume
@@ -40,6 +39,7 @@ def predict(
 
     Example: `luthier predict runs/digits --input images.npz --out labels.csv`
     """
+    from ..tasks import read_about
     from ..tasks.image import load_model
 
     folder = run

@@ -8,22 +8,21 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..errors import UsageError
-from ..executors import Executor
 from ..log import set_verbosity
-from ..tasks import Task
-from ..workflow import tune as tune_task
 from ..workflow.budget import seconds_of
 from ..workflow.folder import RunFolder
 from ..workflow.settings import check_same
 from .console import Speaker, error_console, print_json, summary_console
-from .narrator import ConsoleNarrator
 from .options import Cluster, Common
-from .summary import summarize
+
+if TYPE_CHECKING:  # `luthier --help` needs none of them
+    from ..executors import Executor
+    from ..tasks import Task
 
 tune_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Tune a network on your data, in nine steps."
@@ -81,6 +80,10 @@ def run_task(command: TaskCommand, given: Mapping[str, Any], common: Common) -> 
         given: its own options; None for what was not given.
         common: those that all tasks have.
     """
+    from ..workflow import tune as tune_task
+    from .narrator import ConsoleNarrator
+    from .summary import summarize
+
     narrator = ConsoleNarrator(Speaker(margin=5))
     if common.resume and common.fresh:
         raise UsageError("--resume continues a run, --fresh deletes it: give one of them")

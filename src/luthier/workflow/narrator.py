@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..analysis import Importance
-from ..confirm import Candidate, Check, Confirmation, Plan
-from ..space import Space
-from ..tasks import Task
-from ..trial import TrialRecord
+if TYPE_CHECKING:  # the command line starts without them
+    from ..analysis import Importance
+    from ..confirm import Candidate, Check, Confirmation, Plan
+    from ..space import Space
+    from ..tasks import Task
+    from ..trial import TrialRecord
 
 
 @dataclass(frozen=True)
