@@ -1,8 +1,8 @@
 """How close each sampler comes to the optimum of each problem, beside random search with as many trials.
 
-A figure in the table is the most that the mean regret over some runs may be, in units of that of random search. Runs
-are the same every time; a figure is half as much again as what was found, or more: enough for the last digits of
-another processor, and for changes that make nothing worse. Where it is 0, every run must find the optimum exactly.
+A figure in the table is the most that the median regret of some runs may be, in units of that of random search. Runs
+are the same every time, but the last digits of another processor may change them: a figure is about twice what other
+seeds gave at worst. Where it is 0, the optimum must be found exactly.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from luthier.samplers.catalogue import SAMPLERS
 from luthier.space import Choice, Float, Int, Ordinal, Space
 from luthier.trial import TrialRecord, TrialState
 
-RUNS = {"random": 40, "gp": 2}  # of each problem; a run of a Gaussian process takes a second
-OTHERS = 8
+RUNS = {"random": 40, "gp": 3}  # of each problem; a run of a Gaussian process takes a second
+OTHERS = 25
 
 
 class Problem(NamedTuple):
@@ -63,9 +63,9 @@ def conditional(c: Mapping[str, Any]) -> float:
 
 
 def plateau(c: Mapping[str, Any]) -> float:
-    """Steps of 0.1, flat far from the optimum: nothing there tells where it is."""
+    """Steps of 0.05, flat far from the optimum: nothing there tells where it is."""
     distance = math.hypot(c["x"] - 0.7, c["y"] - 0.25, c["z"] - 0.4)
-    return min(math.floor(10 * distance), 4) / 10
+    return min(math.floor(20 * distance), 8) / 20
 
 
 def categories(c: Mapping[str, Any]) -> float:
@@ -104,32 +104,32 @@ PROBLEMS = {
         conditional,
         trials=40,
     ),
-    "plateau": Problem(Space({name: Float(0, 1) for name in "xyz"}), plateau, trials=40),
-    "noisy": Problem(Space({f"x{i}": Float(-5, 5) for i in range(3)}), sphere, trials=40, noise=2.0),
+    "plateau": Problem(Space({name: Float(0, 1) for name in "xyz"}), plateau, trials=50),
+    "noisy": Problem(Space({f"x{i}": Float(-5, 5) for i in range(3)}), sphere, trials=40, noise=1.0),
     "categories": Problem(Space({name: Choice(list("abcd")) for name in "pqrst"}), categories, trials=50),
     "corner": Problem(Space({"x": Float(-2, 3), "n": Int(1, 500), "lr": Float(1e-5, 1, log=True)}), corner),
 }
 
 TABLE = {
     "gp": {
-        "sphere": 0.01,
-        "branin": 0.01,
-        "mixed": 0.05,
+        "sphere": 0.02,
+        "branin": 0.02,
+        "mixed": 0.001,
         "conditional": 0.001,
-        "plateau": 0.2,
-        "noisy": 0.4,
+        "plateau": 0.5,
+        "noisy": 0.6,
         "categories": 0,
         "corner": 0,
     },
     "tpe": {
-        "sphere": 0.25,
-        "branin": 0.2,
-        "mixed": 0.5,
-        "conditional": 0.1,
-        "plateau": 0.9,
+        "sphere": 0.2,
+        "branin": 0.25,
+        "mixed": 0.2,
+        "conditional": 0.2,
+        "plateau": 0.7,
         "noisy": 0.6,
         "categories": 0,
-        "corner": 0.1,
+        "corner": 0,
     },
 }
 ELSEWHERE = {
@@ -154,15 +154,15 @@ def regret(sampler: str, problem: Problem, seed: int) -> float:
 
 
 @cache
-def mean_regret(sampler: str, name: str) -> float:
+def median_regret(sampler: str, name: str) -> float:
     runs = RUNS.get(sampler, OTHERS)
-    return float(np.mean([regret(sampler, PROBLEMS[name], seed) for seed in range(runs)]))
+    return float(np.median([regret(sampler, PROBLEMS[name], seed) for seed in range(runs)]))
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("sampler", TABLE)
 def test_how_close_it_comes(sampler: str, name: str) -> None:
-    assert mean_regret(sampler, name) <= TABLE[sampler][name] * mean_regret("random", name)
+    assert median_regret(sampler, name) <= TABLE[sampler][name] * median_regret("random", name)
 
 
 def test_every_sampler_and_every_problem_is_in_the_table() -> None:
