@@ -26,6 +26,10 @@ class SearchSpaceExhausted(LuthierError):
     """Every configuration was tried: the study has nothing left to ask for, and may stop."""
 
 
+class StaleProposal(LuthierError):
+    """A trial was asked for with parameters for one number alone, and that number went to another: propose again."""
+
+
 class ObjectiveError(LuthierError, ValueError):
     """An objective returned (or was told) something that is not a result."""
 

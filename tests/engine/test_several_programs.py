@@ -9,6 +9,7 @@ import json
 import pytest
 
 import luthier as lt
+from luthier.errors import SearchSpaceExhausted
 from luthier.samplers import AutoSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
 
 SAMPLERS = {
@@ -216,6 +217,30 @@ def test_the_seed_of_a_finished_grid_ends_both(tmp_path):
     a.optimize(objective)
     b.optimize(objective)
     assert sorted(seen) == [1, 2, 3] and len(a.trials) == 3
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_the_last_point_of_a_grid_that_two_want_at_once_starts_one_trial(tmp_path, waits):
+    a, b, _ = programs(tmp_path / "s.db", {"x": lt.Int(1, 3)}, GridSampler)
+    a.optimize(lambda trial: 0.0, n_trials=2)
+    if waits:
+        a.enqueue_trial({"x": ({1, 2, 3} - {t.params["x"] for t in a.trials}).pop()})
+    a.storage.first.append(b.ask)
+    with pytest.raises(SearchSpaceExhausted):
+        a.ask()
+    assert [t.state.name for t in a.trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
+
+
+def test_the_last_point_of_a_grid_that_another_takes_while_a_trial_is_told_with_the_next_question(tmp_path):
+    a, b, _ = programs(tmp_path / "s.db", {"x": lt.Int(1, 3)}, GridSampler)
+
+    def objective(trial):
+        if trial.number == 1:
+            a.storage.first.append(b.ask)
+        return 0.0
+
+    a.optimize(objective)
+    assert [t.state.name for t in a.trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
 
 
 @pytest.mark.parametrize("sampler", ["gp", "auto", "tpe"])

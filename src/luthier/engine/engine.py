@@ -165,11 +165,7 @@ class Engine:
             self._recovery.requeue_expired(max_retries)
             self._local.mirror.sync()
             given = self.stored(fixed) if fixed else {}
-            expected, proposal = len(self.history), self._proposals.next(given)
-            record = self.store.ask(
-                self.name, self._local.owner, client or self._local.fresh_id(), self.lease, proposal
-            )
-            return self._begun(record, proposal, expected, given, client)
+            return self._begun(*self._proposals.ask(given, client or self._local.fresh_id()), given, client)
 
     def _begun(
         self,

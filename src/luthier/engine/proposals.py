@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import StaleProposal
 from ..space.growing import stored_without_space
 from ..space.partial import without_inactive
 from ..stores import Proposal
@@ -16,6 +17,8 @@ from ..types import Configuration, Label
 from .local import Local
 from .mirror import NOTHING
 from .running import SAVE_SECONDS
+
+_ONE_THAT_WAITS = -1  # no new trial has this number
 
 
 class Proposals:
@@ -41,8 +44,26 @@ class Proposals:
         self._local.suggestions.check(declared, len(mirror.history), stored)
         return without_inactive(declared, stored)
 
+    def ask(self, given: Mapping[str, Label], call: str) -> tuple[TrialRecord, Proposal | None, int]:
+        """Ask the store for a trial.
+
+        Args:
+            given: as in `next`.
+            call: a unique id of this call.
+
+        Returns:
+            what the store started, what it was asked with, and the number for which that was worked out.
+        """
+        local = self._local
+        while True:
+            expected, proposal = len(local.mirror.history), self.next(given)
+            try:
+                return local.store.ask(local.name, local.owner, call, local.lease, proposal), proposal, expected
+            except StaleProposal:  # others were faster
+                local.mirror.sync()
+
     def next(self, given: Mapping[str, Label]) -> Proposal | None:
-        """Return parameters for the next trial; None where one waits that is to be taken.
+        """Return parameters for the next trial; none where one waits that is to be taken.
 
         Args:
             given: values that it shall have, as they are stored; a new trial has them even where others wait.
@@ -50,7 +71,10 @@ class Proposals:
         history = self._local.mirror.history
         if given:
             return Proposal(None, self._suggest(len(history), given))
-        return None if history.has_waiting else Proposal(len(history), self._suggest(len(history), given))
+        may_end = self._local.lease is not None and self._local.suggestions.may_end
+        if history.has_waiting:
+            return Proposal(_ONE_THAT_WAITS, {}, only=True) if may_end else None
+        return Proposal(len(history), self._suggest(len(history), given), only=may_end)
 
     def complete(
         self, record: TrialRecord, *, given: Mapping[str, Label] = NOTHING, here: bool

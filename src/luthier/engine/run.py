@@ -10,7 +10,15 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
-from ..errors import ConflictingTell, LeaseLost, LuthierError, ObjectiveError, SearchSpaceExhausted, StorageError
+from ..errors import (
+    ConflictingTell,
+    LeaseLost,
+    LuthierError,
+    ObjectiveError,
+    SearchSpaceExhausted,
+    StaleProposal,
+    StorageError,
+)
 from ..executors import Executor, Outcome
 from ..executors.ctrl_c import CtrlC, explain_ctrl_c
 from ..log import TrialLog, add_trial_note
@@ -162,7 +170,7 @@ class Run:
                 told, new = self._pairing.tell_and_ask(
                     trial.number, trial.token, result, outcome.params, max_retries=self._max_retries
                 )
-            except (LeaseLost, ConflictingTell, SearchSpaceExhausted):
+            except (LeaseLost, ConflictingTell, SearchSpaceExhausted, StaleProposal):
                 return None  # one after the other, they say what is to be done
             self._forget(trial, counts=True)
             self._count(new)  # before anything that may raise: so it is given back

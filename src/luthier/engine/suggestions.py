@@ -37,6 +37,11 @@ class Suggestions:
         return getattr(self.sampler, "by_number", False)
 
     @property
+    def may_end(self) -> bool:
+        """Whether there may be nothing left to suggest for a trial that has its number already."""
+        return getattr(self.sampler, "is_finite", False)
+
+    @property
     def are_shared(self) -> bool:
         """Whether a single value depends on what running trials have got so far, which is to be stored at once."""
         return isinstance(self.sampler, SuggestsOne)

@@ -25,6 +25,8 @@ class Sampler(Protocol):
 
     A sampler whose suggestion for a number does not depend on the parameters of other trials, such as random search,
     may have the class attribute `by_number = True`: then programs that share a storage need fewer transactions.
+    One that may raise `SearchSpaceExhausted` should have `is_finite = True`: then no trial is started that it could not
+    give parameters, even if several programs ask for the last at once.
     One that cannot search every space may have a method `check_space(space)`, which raises `SpaceError`: studies that
     declare their space call it at once.
     """

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ConflictingTell, LeaseLost, ObjectiveError, StorageError, StudyNotFound, TrialNotRunning
+from ..errors import (
+    ConflictingTell,
+    LeaseLost,
+    ObjectiveError,
+    StaleProposal,
+    StorageError,
+    StudyNotFound,
+    TrialNotRunning,
+)
 from ..trial import TrialRecord, TrialState, check_transition
 from ..types import Label
 from .codec import to_json
@@ -37,7 +45,13 @@ def check_since(name: str, since: int, first: int, revision: int) -> None:
 
 
 def new_running(number: int, proposal: Proposal | None, owner: str, token: str, now: float) -> TrialRecord:
-    """Return a trial that starts as it is made, with the proposal's parameters if they are for its number."""
+    """Return a trial that starts as it is made, with the proposal's parameters if they are for its number.
+
+    Raises:
+        StaleProposal: the proposal is for another number only.
+    """
+    if proposal is not None and proposal.only and proposal.number not in (number, None):
+        raise StaleProposal(f"the next trial is {number}: parameters were proposed for trial {proposal.number} only")
     params = dict(proposal.params) if proposal is not None and proposal.number in (number, None) else {}
     return TrialRecord(number=number, state=_RUNNING, params=params, created=now, started=now, owner=owner, token=token)
 

@@ -69,11 +69,14 @@ class Proposal:
     >>> trial.number, dict(trial.params)
     (0, {'x': 0.5})
 
-    With number None they are wanted in any case: a new trial gets them, and those that wait go on waiting.
+    With number None they are wanted in any case: a new trial gets them, and those that wait go on waiting. With
+    `only`, no trial is started but one that waits, or the new one of that number: where parameters may run out, a trial
+    that got another number could not be given any.
     """
 
     number: int | None
     params: Configuration
+    only: bool = False
 
 
 @runtime_checkable
@@ -175,6 +178,9 @@ class Store(Protocol):
         Returns:
             the RUNNING record with a new `token`. One with empty params was not proposed for: give it
             parameters with `write`.
+
+        Raises:
+            StaleProposal: the proposal is for its number `only`, and the next number is another; nothing was started.
         """
         ...
 
@@ -253,7 +259,7 @@ class Store(Protocol):
             the finished record, and the one that runs.
 
         Raises:
-            as `tell`; then nothing was asked for.
+            as `tell` and `ask`: then nothing was told, and nothing was asked for.
         """
         ...
 

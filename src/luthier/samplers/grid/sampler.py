@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class GridSampler:
     """
 
     points: int | Mapping[str, int | Iterable[Any]] = _DEFAULT
+
+    is_finite: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if isinstance(self.points, Mapping):

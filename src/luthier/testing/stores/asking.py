@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ...errors import StaleProposal
 from ...stores import Proposal, Store
 from .tools import DONE, HOUR, RUNNING, WAITING, in_threads, new_study, trials
 
@@ -44,6 +47,20 @@ class _Asking:
         new = store.ask(name, "me", "2", proposal=Proposal(None, {"x": 0.5}))
         assert (new.number, new.state, new.params) == (1, RUNNING, {"x": 0.5})
         assert store.ask(name, "me", "3").params == {"x": 0.25}
+
+    def test_proposal_for_its_number_only_starts_nothing_else(self, store: Store) -> None:
+        name = new_study(store)
+        only = Proposal(0, {"x": 0.5}, only=True)
+        first = store.ask(name, "me", "1", proposal=only)
+        assert first.params == {"x": 0.5}
+        assert store.ask(name, "me", "1", proposal=only) == first, "the same call gets the same trial again"
+        with pytest.raises(StaleProposal, match="the next trial is 1"):
+            store.ask(name, "me", "2", proposal=only)
+        with pytest.raises(StaleProposal):
+            store.tell_and_ask(name, 0, first.token, DONE, "me", "2", None, only)
+        assert trials(store, name) == [first], "neither told nor asked"
+        store.enqueue(name, {"x": 0.25}, {}, "3")
+        assert store.ask(name, "me", "2", proposal=Proposal(9, {}, only=True)).params == {"x": 0.25}
 
     def test_queue_goes_by_number(self, store: Store) -> None:
         name = new_study(store)

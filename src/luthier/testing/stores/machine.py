@@ -68,11 +68,15 @@ def store_machine(make_store: Callable[[], Store]) -> type[RuleBasedStateMachine
             for store in self.stores:
                 store.create_study(StudyRecord("study", ("minimize",), seed=0))
 
-        @rule(client=numbers, lease=st.sampled_from([None, 0.0, HOUR]), number=numbers)
-        def ask(self, client: int, lease: float | None, number: int) -> None:
-            proposal = Proposal(number, {"x": number})
+        @rule(client=numbers, lease=st.sampled_from([None, 0.0, HOUR]), number=numbers, only=st.booleans())
+        def ask(self, client: int, lease: float | None, number: int, only: bool) -> None:
+            proposal = Proposal(number, {"x": number}, only)
             pair = self.both(lambda store, _: store.ask("study", "me", str(client), lease, proposal))
-            if (pair[0].token, pair[1].token) not in self.tokens:
+            if (
+                isinstance(pair[0], TrialRecord)
+                and isinstance(pair[1], TrialRecord)
+                and (pair[0].token, pair[1].token) not in self.tokens
+            ):
                 self.tokens.append((pair[0].token, pair[1].token))
             self.same(pair)
 
