@@ -148,18 +148,18 @@ class History:
         known = self.states
         mask: Mask = np.zeros(len(known), dtype=np.bool_)
         for state in states:
-            mask |= known == state
+            mask |= known == int(state)  # an enum would be compared as int64: nine times as slow
         return mask
 
     @property
     def is_running(self) -> Mask:
         """(n,) trials that are being evaluated."""
-        return np.equal(self.states, TrialState.RUNNING)
+        return np.equal(self.states, int(TrialState.RUNNING))
 
     @property
     def is_complete(self) -> Mask:
         """(n,) trials that were told a result."""
-        return np.equal(self.states, TrialState.COMPLETE)
+        return np.equal(self.states, int(TrialState.COMPLETE))
 
     @property
     def is_finished(self) -> Mask:
