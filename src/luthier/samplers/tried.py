@@ -63,6 +63,8 @@ class Tried:
 
 def marks(X: Floats) -> Marks:
     """Return the marks (n,) of encoded rows (n, d)."""
+    if len(X) == 0:  # of running trials, most often
+        return np.empty(0, dtype=np.uint64)
     with np.errstate(over="ignore"):  # far outside of the range, where it was another
         grains = np.rint(X * _GRAINS)
     grains += 0.0  # no -0.0
