@@ -10,7 +10,7 @@ import pytest
 from luthier.confirm import Candidate, Confirmation, Run, best_trials, choose, plan_reruns, rerun, validation_optimism
 from luthier.errors import DataError
 from luthier.history import History
-from luthier.space import Choice, Float, Space
+from luthier.space import Choice, Float, Int, Space
 from luthier.trial import TrialRecord, TrialState
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
@@ -202,3 +202,21 @@ def test_of_equal_means_the_default_wins_then_the_earlier_trial(direction):
         assert (found.best.number, found.cheapest.number) == (None, None)
         found = choose(Confirmation(direction, (0, 1, 2), tuple(c for c in order if c.number is not None)))
         assert (found.best.number, found.cheapest.number) == (4, 4)
+
+
+def test_what_rounding_parts_is_one_candidate():
+    h = History(Space({"x": Float(0, 1), "n": Int(1, 5)}))
+    params = ({"x": 0.3, "n": 2}, {"x": 0.1 + 0.2, "n": 2}, {"x": 0.3, "n": 3}, {"x": 0.3 + 1e-6, "n": 2})
+    h.put(TrialRecord(i, TrialState.COMPLETE, p, (float(i),)) for i, p in enumerate(params))
+    assert [trial.number for trial in best_trials(h)] == [0, 2, 3]
+    plan = plan_reruns(h, top=4, seeds=1)
+    assert sorted(number for number, _, _ in plan.entries) == [0, 2, 3]
+
+
+def test_the_default_is_known_among_the_trials_whatever_rounding_did():
+    h = History(Space({"x": Float(0, 1, default=0.3)}))
+    h.put(TrialRecord(i, TrialState.COMPLETE, {"x": x}, (float(i),)) for i, x in enumerate((0.9, 0.1 + 0.2)))
+    among = plan_reruns(h, top=2, seeds=1, include_default=True)
+    assert [number for number, _, _ in among.entries] == [0, 1]
+    beside = plan_reruns(h, top=1, seeds=1, include_default=True)
+    assert [(number, value) for number, _, value in beside.entries] == [(0, 0.0), (None, 1.0)]
