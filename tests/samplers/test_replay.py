@@ -27,7 +27,7 @@ def trial(number, finished=None, state=COMPLETE, x=0.5):
 
 
 def step(seen, history, rows):
-    seen.extend((row, history.records[row], history.X[row].tobytes()) for row in rows.tolist())
+    seen.extend((row, history.records[row], np.nan_to_num(history.X[row], nan=-9.0).tolist()) for row in rows.tolist())
     return seen
 
 
