@@ -132,7 +132,7 @@ TESTED_BY = {
     "analysis/importance.py": "analysis/test_analysis.py",
     "catalogue.py": "samplers/test_catalogue.py",
     "cli/app.py": "cli/test_commands.py",
-    "cli/bar.py": "cli/test_tune_time.py",
+    "cli/bar.py": "cli/test_console.py",
     "cli/image.py": "cli/test_commands.py",
     "cli/narrator.py": "cli/test_image_data.py",
     "cli/options.py": "cli/test_commands.py",
