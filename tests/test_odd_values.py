@@ -160,15 +160,23 @@ def test_numbers_that_no_float_can_hold_are_no_results(value):
 
 @pytest.mark.parametrize(("name", "value"), [("x", "text"), ("x", [1]), ("x", True), ("x", None)])
 def test_a_queued_value_that_the_objective_does_not_have(tmp_path, name, value):
+    """It is refused at once where the domain is known, by another program's trials too; else when the trial runs."""
+
     def objective(trial):
         return trial.suggest_float("x", 0, 1) + (trial.suggest_categorical("kind", ["a", "b"]) == "a")
 
     study = lt.create_study(storage=tmp_path / "s.db", seed=0)
-    study.optimize(objective, n_trials=3)
     study.enqueue_trial({name: value})
-    with pytest.raises(lt.LuthierError, match=f"the enqueued value of parameter '{name}'"):
+    with pytest.raises(SpaceError, match=f"the enqueued value of parameter '{name}'"):
         study.optimize(objective, n_trials=1)
-    assert [t.state.name for t in study.trials] == ["COMPLETE"] * 3 + ["FAIL"]
+    other = lt.load_study(storage=tmp_path / "s.db")
+    other.optimize(objective, n_trials=3)
+    for program in (study, other):
+        with pytest.raises(SpaceError, match=f"the value for parameter '{name}': .* is not a number"):
+            program.enqueue_trial({name: value})
+        with pytest.raises(SpaceError, match="the value for parameter 'kind'"):
+            program.ask({"kind": "c"})
+    assert [t.state.name for t in study.trials] == ["FAIL"] + ["COMPLETE"] * 3
     study.optimize(objective, n_trials=8)  # past the initial design, so that a model has seen it
     assert [t.state.name for t in study.trials][4:] == ["COMPLETE"] * 8
 

@@ -39,7 +39,7 @@ class Proposals:
         """
         declared, mirror = self._local.mirror.declared, self._local.mirror
         if declared is None:
-            return stored_without_space(params, mirror.domains)
+            return stored_without_space(params, mirror.domains_of(params.keys()))
         stored = declared.check_partial(params)
         self._local.suggestions.check(declared, len(mirror.history), stored)
         return without_inactive(declared, stored)

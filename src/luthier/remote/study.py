@@ -9,12 +9,12 @@ from typing import Any
 from ..errors import SpaceError, TrialNotRunning
 from ..history import History
 from ..space import Domain, Space, domain_from_json
-from ..space.growing import GrowingSpace
+from ..space.growing import GrowingSpace, stored_without_space
 from ..space.partial import without_inactive
 from ..study.active import ActiveStudy
 from ..study.arguments import checked_values_by_name
 from ..study.attributes import names_of, public
-from ..study.records import checked_trials, stored_by_run
+from ..study.records import checked_trials
 from ..trial import Trial, TrialRecord, TrialState
 from ..trial.results import check_json
 from ..types import Configuration, Direction
@@ -187,7 +187,7 @@ class RemoteStudy(ActiveStudy):
         declared = self._declared
         if declared is None:
             known = self._known_domains()
-            records = checked_trials(trials, None, known, partial(stored_by_run, known=known))
+            records = checked_trials(trials, None, known, partial(stored_without_space, known=known))
         else:
             records = checked_trials(trials, declared, {}, self._stored)
         for part in in_parts(map(added_json, records)):

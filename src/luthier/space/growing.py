@@ -270,14 +270,41 @@ def _check_same_kind(name: str, known: Domain, domain: Domain) -> None:
             )
 
 
-def stored_without_space(params: Mapping[str, Any], domains: Mapping[str, Domain]) -> Configuration:
-    """Values as they are stored, as far as that can be known before the objective asks for them."""
+def stored_without_space(params: Mapping[str, Any], known: Mapping[str, Domain]) -> Configuration:
+    """Return values as a study stores them whose objective defines the space as it runs.
+
+    Choices cannot change, so a value must be among them; ranges can, so a number may be outside.
+
+    Args:
+        params: values by name.
+        known: the domains that the objective has shown so far.
+
+    Raises:
+        SpaceError: a name that no parameter can have; another value than the choices; something else than a number.
+    """
     stored: Configuration = {}
     for name, value in params.items():
         check_name(name)
-        domain = domains.get(name)
         try:
-            stored[name] = domain.stored(value) if isinstance(domain, Choice | Ordinal) else label_of(value)
+            stored[name] = _stored(value, known.get(name))
         except SpaceError as error:
             raise SpaceError(f"the value for parameter {shown(name)}: {error}") from error
     return stored
+
+
+def _stored(value: Any, domain: Domain | None) -> Label:
+    if isinstance(domain, Choice | Ordinal):
+        return domain.stored(value)
+    label = label_of(value)
+    if not isinstance(domain, Float | Int):
+        return label
+    if isinstance(label, bool) or not isinstance(label, int | float):
+        raise SpaceError(f"{shown(value)} is not a number")
+    if isinstance(domain, Int):
+        if isinstance(label, float) and not label.is_integer():
+            raise SpaceError(f"{shown(value)} is not a whole number")
+        return int(label)
+    try:
+        return float(label)
+    except OverflowError:
+        raise SpaceError(f"{shown(value)} is too large for a float") from None

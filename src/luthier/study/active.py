@@ -137,7 +137,8 @@ class ActiveStudy(StudyView):
             skip_if_exists: do nothing if a trial has, or waits with, these values.
 
         Raises:
-            SpaceError: values that a declared space does not have.
+            SpaceError: values that a declared space does not have, or of another kind than what an objective has asked
+                for under that name; a number outside a range that it showed is refused only when it asks again.
         """
         params = checked_values_by_name("params", params)
         attrs = {} if user_attrs is None else checked_values_by_name("user_attrs", user_attrs)

@@ -8,13 +8,12 @@ from typing import Any
 
 from ..engine.engine import Engine
 from ..errors import ObjectiveError, SpaceError
-from ..space import Choice, Domain, Float, Int, Ordinal, Space
-from ..space.labels import label_of
-from ..space.labels import shown as shown_value
+from ..space import Domain, Space
+from ..space.growing import stored_without_space
 from ..space.space import check_name
 from ..trial import TrialRecord, TrialState
 from ..trial.results import check_json, check_values, checked_report, finite_numbers
-from ..types import Configuration, Label
+from ..types import Configuration
 from .arguments import checked_state, checked_values_by_name, shown
 
 
@@ -122,7 +121,7 @@ def add_to(engine: Engine, trials: Iterable[TrialRecord], client: str | None = N
         if engine.declared is not None:
             return checked_trials(given, engine.declared, {}, engine.stored)
         known = engine.domains_of(None)
-        return checked_trials(given, None, known, partial(stored_by_run, known=known))
+        return checked_trials(given, None, known, partial(stored_without_space, known=known))
 
     return engine.add(checked, client)
 
@@ -131,44 +130,7 @@ def told_params(engine: Engine, params: Mapping[str, Any]) -> Configuration:
     """Return the parameters that a trial is told with as they are stored. Raises SpaceError where they cannot be."""
     if engine.declared is not None:
         return engine.declared.check_partial(params)
-    return stored_by_run(params, engine.domains_of(params.keys()))
-
-
-def stored_by_run(params: Mapping[str, Any], known: Mapping[str, Domain]) -> Configuration:
-    """Return values as a study stores them whose objective defines the space as it runs.
-
-    Choices cannot change, so a value must be among them; ranges can, so a number may be outside.
-
-    Args:
-        params: values by name.
-        known: the domains that the objective has shown so far.
-
-    Raises:
-        SpaceError: a name that no parameter can have; another value than the choices; something else than a number.
-    """
-    stored: Configuration = {}
-    for name, value in params.items():
-        check_name(name)
-        try:
-            stored[name] = _stored(value, known.get(name))
-        except SpaceError as error:
-            raise SpaceError(f"parameter {shown_value(name)}: {error}") from error
-    return stored
-
-
-def _stored(value: Any, domain: Domain | None) -> Label:
-    if isinstance(domain, Choice | Ordinal):
-        return domain.stored(value)
-    label = label_of(value)
-    if not isinstance(domain, Float | Int):
-        return label
-    if isinstance(label, bool) or not isinstance(label, int | float):
-        raise SpaceError(f"{shown_value(value)} is not a number")
-    if isinstance(domain, Float):
-        return float(label)
-    if isinstance(label, float) and not label.is_integer():
-        raise SpaceError(f"{shown_value(value)} is not a whole number")
-    return int(label)
+    return stored_without_space(params, engine.domains_of(params.keys()))
 
 
 def checked_trials(
@@ -213,7 +175,7 @@ def _checked(
         if trial.state is TrialState.WAITING:
             params = waits(trial.params)
         elif declared is None:
-            params = stored_by_run(trial.params, known)
+            params = stored_without_space(trial.params, known)
         elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             params = declared.check(trial.params)
         else:
