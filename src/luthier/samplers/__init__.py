@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .grid import GridSampler as GridSampler
     from .qmc import QMCSampler as QMCSampler
     from .random import RandomSampler as RandomSampler
+    from .replay import Replay as Replay
     from .tpe import TPESampler as TPESampler
 
 _MODULES = {
@@ -23,6 +24,7 @@ _MODULES = {
     "GridSampler": "grid",
     "QMCSampler": "qmc",
     "RandomSampler": "random",
+    "Replay": "replay",
     "TPESampler": "tpe",
 }
 __all__ = ["Sampler", "SuggestsOne", *_MODULES]

@@ -30,7 +30,7 @@ class Replay(Generic[T]):
     """Folds the finished trials of a history into a value, and keeps it for the next time.
 
     >>> import luthier as lt
-    >>> from luthier.samplers.replay import Replay
+    >>> from luthier.samplers import Replay
     >>> def step(seen, history, rows):
     ...     return seen + [history.records[row].value for row in rows]
     >>> values = Replay(lambda history: [], step)
