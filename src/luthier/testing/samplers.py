@@ -53,13 +53,11 @@ class SamplerContract:
     Attributes:
         objectives: whether the sampler takes studies with several objectives.
         distinct: whether it never repeats itself in a continuum.
-        may_exhaust: whether it may raise `SearchSpaceExhausted` (or return fewer when that is what is left).
         examples: how many random spaces and histories are tried.
     """
 
     objectives: ClassVar[bool] = True
     distinct: ClassVar[bool] = True
-    may_exhaust: ClassVar[bool] = False
     examples: ClassVar[int] = 20
 
     def make(self) -> Sampler:
@@ -67,15 +65,18 @@ class SamplerContract:
         raise NotImplementedError("override make() to return your sampler")
 
     def ask(self, sampler: Sampler, history: History, n: int = 1, seed: int = 0) -> list[Configuration]:
-        """What a sampler suggests, checked against the space."""
+        """What a sampler suggests, checked against the space; only one with `is_finite` may come to an end."""
+        may_end = getattr(sampler, "is_finite", False)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
                 found = sampler.suggest(history.space, history, np.random.default_rng([seed, len(history)]), n)
             except SearchSpaceExhausted:
-                assert self.may_exhaust, "SearchSpaceExhausted was raised"
+                assert may_end, (
+                    "SearchSpaceExhausted was raised: set is_finite = True if the sampler is a finite design"
+                )
                 return []
-        assert len(found) == n or (self.may_exhaust and 1 <= len(found) < n), f"{len(found)} configurations, not {n}"
+        assert len(found) == n or (may_end and 1 <= len(found) < n), f"{len(found)} configurations, not {n}"
         for configuration in found:
             assert history.space.check(configuration) == configuration
             assert json.loads(json.dumps(configuration)) == configuration, "stored values must be JSON scalars"

@@ -27,7 +27,6 @@ RNG = np.random.default_rng(0)
 
 class TestContract(SamplerContract):
     distinct = False
-    may_exhaust = True
 
     def make(self) -> GridSampler:
         return GridSampler(points=4)
