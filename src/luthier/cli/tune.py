@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import LuthierError, UsageError
 from ..log import set_verbosity
 from ..workflow.budget import seconds_of
 from ..workflow.folder import RunFolder
@@ -66,8 +66,9 @@ def register(command: TaskCommand, function: Callable[..., None]) -> None:
 
 def how_to_resume(folder: RunFolder) -> str:
     """Return what to do to go on with a run: a command, or a call where its task is known to Python alone."""
-    name = folder.load("run").get("task", "image")
-    if name in COMMANDS:
+    recorded = folder.load("run")
+    name = recorded.get("task", "image")
+    if name in COMMANDS and COMMANDS[name].source in recorded:  # else it was begun in Python
         return f"`luthier tune {name} --out {folder.path} --resume`"
     return f"`luthier.workflow.tune(task, {str(folder.path)!r}, resume=True)`"
 
@@ -99,7 +100,12 @@ def run_task(command: TaskCommand, given: Mapping[str, Any], common: Common) -> 
     out = common.out or Path("runs") / (Path(str(source)).stem or command.name)
     options = dict(command.defaults)
     if common.resume:
-        recorded = RunFolder.open(out).load("run")
+        folder = RunFolder.open(out)
+        recorded = folder.load("run")
+        kind = recorded.get("task", command.name)
+        if kind != command.name or command.source not in recorded:
+            made = "was begun from Python" if kind == command.name else f"is a run of the task {kind!r}"
+            raise LuthierError(f"{out} {made}: continue with {how_to_resume(folder)}")
         check_same(recorded, given, narrator)
         options |= {name: recorded[name] for name in options if name in recorded}
     else:
