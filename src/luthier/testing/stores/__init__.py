@@ -15,7 +15,8 @@ To run them on a store of your own, subclass in a test file:
 
     TestMyStoreAgainstModel = store_machine(MyStore).TestCase
 
-A store that several processes share takes `SharedStoreContract` instead and defines how to open it once more:
+A store that keeps studies for later takes `KeptStoreContract` instead, one that several processes share at a time
+`SharedStoreContract`; both define how to open it once more:
 
         def reopen(self, store):
             return MyStore(store.address)
@@ -23,6 +24,7 @@ A store that several processes share takes `SharedStoreContract` instead and def
 Each test begins with an empty store. None sleeps, and none takes long.
 """
 
+from .contract import KeptStoreContract as KeptStoreContract
 from .contract import SharedStoreContract as SharedStoreContract
 from .contract import StoreContract as StoreContract
 from .tools import COMPLETE as COMPLETE

@@ -4,9 +4,48 @@ from __future__ import annotations
 
 import pytest
 
-from ...errors import ConflictingTell
+from ...errors import ConflictingTell, StudyExists
 from ...stores import Result, Store
-from .tools import DONE, FAIL, HOUR, in_threads, new_study, trials
+from .tools import DONE, FAIL, HOUR, RUNNING, WAITING, in_threads, new_study, trials
+
+
+class _Keeping:
+    """What was told outlasts the store's object (promise 1), for one process at a time."""
+
+    def reopen(self, store: Store) -> Store:
+        """The same studies once more, after the store was closed."""
+        raise NotImplementedError("define how your store is opened once more")
+
+    def test_finished_trials_are_there_after_reopening(self, store: Store) -> None:
+        name = new_study(store)
+        told = [store.tell(name, i, store.ask(name, "me", str(i)).token, DONE) for i in range(3)]
+        store.ask(name, "me", "3")
+        store.set_study_attrs(name, {"kept": [1, "two"]})
+        study = store.study(name)
+        store.close()
+        again = self.reopen(store)
+        try:
+            assert again.study(name) == study
+            *finished, running = trials(again, name)
+            assert finished == told
+            assert running.state in (RUNNING, WAITING)
+            with pytest.raises(StudyExists):
+                again.create_study(study)
+            if running.state is WAITING:
+                running = again.ask(name, "me again", "4")
+            assert again.tell(name, 3, running.token, DONE).number == 3
+        finally:
+            again.close()
+
+    def test_a_deleted_study_is_not_there_after_reopening(self, store: Store) -> None:
+        name, other = new_study(store, "gone"), new_study(store, "stays")
+        store.delete_study(name)
+        store.close()
+        again = self.reopen(store)
+        try:
+            assert [study.name for study in again.studies()] == [other]
+        finally:
+            again.close()
 
 
 class _Reopening:
