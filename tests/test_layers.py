@@ -139,7 +139,6 @@ TESTED_BY = {
     "cli/predict.py": "cli/test_image_data.py",
     "cli/serve.py": "service/test_serve.py",
     "cli/show.py": "cli/test_commands.py",
-    "cli/summary.py": "cli/test_image_data.py",
     "cli/tune.py": "cli/test_commands.py",
     "confirm/candidate.py": "confirm/test_rerun.py",
     "confirm/choice.py": "confirm/test_compare.py",
