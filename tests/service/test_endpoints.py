@@ -148,6 +148,17 @@ def test_an_exhausted_space_says_so(http: httpx.Client, monkeypatch: pytest.Monk
     assert (reply.status_code, reply.json()["error"]) == (409, "SearchSpaceExhausted")
 
 
+def test_the_last_point_of_a_grid_is_found_again_by_the_call_whose_reply_was_lost(http: httpx.Client) -> None:
+    create(http, sampler="grid", space={"parameters": {"k": {"type": "choice", "choices": ["a", "b"]}}})
+    first, last = ask(http), ask(http, "client-02")
+    for client, trial in (("client-02", last), ("client-01", first)):
+        again = ask(http, client)
+        assert (again["number"], again["token"], again["params"]) == (trial["number"], trial["token"], trial["params"])
+    reply = http.post("/v1/ask", params=S, json={"client": "client-03"})
+    assert (reply.status_code, reply.json()["error"]) == (409, "SearchSpaceExhausted")
+    assert http.get("/v1/trials", params=S).json()["total"] == 2
+
+
 def test_sampler_and_pruner_outlive_the_service(http: httpx.Client, store: Store) -> None:
     create(http, sampler="tpe", pruner="median")
     served = Studies(store).get("s")

@@ -165,7 +165,7 @@ class Engine:
             self._recovery.requeue_expired(max_retries)
             self._local.mirror.sync()
             given = self.stored(fixed) if fixed else {}
-            return self._begun(*self._proposals.ask(given, client or self._local.fresh_id()), given, client)
+            return self._begun(*self._proposals.ask(given, client), given, client)
 
     def _begun(
         self,

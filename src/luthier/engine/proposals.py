@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StaleProposal
+from ..errors import SearchSpaceExhausted, StaleProposal
 from ..space.growing import stored_without_space
 from ..space.partial import without_inactive
 from ..stores import Proposal
@@ -44,22 +44,32 @@ class Proposals:
         self._local.suggestions.check(declared, len(mirror.history), stored)
         return without_inactive(declared, stored)
 
-    def ask(self, given: Mapping[str, Label], call: str) -> tuple[TrialRecord, Proposal | None, int]:
+    def ask(self, given: Mapping[str, Label], client: str | None) -> tuple[TrialRecord, Proposal | None, int]:
         """Ask the store for a trial.
 
         Args:
             given: as in `next`.
-            call: a unique id of this call.
+            client: a unique id of this call, where it may be made again.
 
         Returns:
             what the store started, what it was asked with, and the number for which that was worked out.
         """
         local = self._local
+        call = client or local.fresh_id()
         while True:
-            expected, proposal = len(local.mirror.history), self.next(given)
+            expected, ended = len(local.mirror.history), None
+            try:
+                proposal = self.next(given)
+            except SearchSpaceExhausted as error:
+                if given or client is None:
+                    raise
+                # unless this very call, whose reply was lost, has started the last trial
+                proposal, ended = Proposal(_ONE_THAT_WAITS, {}, only=True), error
             try:
                 return local.store.ask(local.name, local.owner, call, local.lease, proposal), proposal, expected
             except StaleProposal:  # others were faster
+                if ended is not None:
+                    raise ended from None
                 local.mirror.sync()
 
     def next(self, given: Mapping[str, Label]) -> Proposal | None:

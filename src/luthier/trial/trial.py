@@ -16,7 +16,7 @@ _SCALARS = frozenset({bool, int, float, str, type(None)})
 
 
 class Session(Protocol):
-    """What a running trial needs of its study: in the same process the engine, elsewhere a line to it.
+    """What a running trial needs of its study: in its process a `LocalSession`, elsewhere a line to it.
 
     Every call of a trial carries its token: an attempt whose trial was taken away gets `LeaseLost`, and
     cannot write to the next one.
