@@ -50,7 +50,7 @@ def searched(models: Path, number: int) -> Path:
 def save_trained(task: Task, folder: Path, trained: Trained, number: int | None, *, confirmed: bool) -> None:
     """Save a model with what it came to."""
     details = {
-        f"validation {task.metric}": trained.value,
+        f"validation {task.metric}": float(trained.value),
         "trial": number,
         "seed": trained.seed,
         "confirmed": confirmed,

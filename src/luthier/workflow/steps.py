@@ -86,7 +86,7 @@ def tune(
         UsageError: an argument cannot be what it is.
         LuthierError: the folder holds a run, and neither `resume` nor `fresh` is given; a run that goes on was made
             with another task or other arguments; no trial worked; or the time was over before the baseline was trained.
-        DataError: the task's data cannot be used; a new run then leaves nothing behind.
+        DataError: the task's data cannot be used, and a new run then leaves nothing behind; or its scores cannot be.
         MissingDependency: a library for the report is not installed.
     """
 
@@ -149,7 +149,7 @@ def tune(
 
 def _known(task: Task, recorded: Mapping[str, Any] | None = None, run: RunFolder | None = None) -> dict[str, Any]:
     """By what a task is known again; raises an error where a run was made with another one."""
-    known = {"task": task.name, "problem": task.problem, "metric": task.metric, "seed": task.seed}
+    known = {"task": task.name, "problem": task.problem, "metric": task.metric, "seed": int(task.seed)}
     for name, value in known.items():
         if recorded is not None and recorded.get(name, value) != value:
             raise LuthierError(

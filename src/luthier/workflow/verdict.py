@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..confirm import Check, check
+from ..errors import DataError
 from .choice import Winner
 from .walk import TITLES, Walk
 
@@ -26,7 +29,14 @@ def judge(walk: Walk, winner: Winner) -> Check:
     models = [task.load(path) for path in (winner.model, winner.baseline)]
     # a kill between opening and writing decided nothing: the winner is fixed before
     sealed = task.sealed.marked(folder.seal).open(f"{winner.name} against the baseline", again=folder.seal.exists())
-    best, baseline = task.score(models, sealed)  # (n,) each
+    scores = np.asarray(task.score(models, sealed))
+    if scores.shape != (2, len(task.sealed)) or not np.isfinite(scores).all():
+        what = "some that are not finite" if scores.shape == (2, len(task.sealed)) else f"an array of {scores.shape}"
+        raise DataError(
+            f"the task {task.name!r} scored two models on {len(task.sealed)} {task.sealed.what}, and gave {what}: "
+            f"its score() must return a number for each, {(2, len(task.sealed))}; mend it, and continue"
+        )
+    best, baseline = scores  # (n,) each
     verdict = check(task.metric, best, baseline, direction=task.direction, seed=task.seed)
     folder.save("check", {"winner": winner.number, "confirmed": confirmed, "check": verdict.to_json()})
     narrator.verdict(task, verdict)
