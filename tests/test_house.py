@@ -86,7 +86,7 @@ def _is_dangerous(node, in_executors):
 # what a folder or file may import beside the core's libraries: what these extras bring
 EXTRAS = {
     "train": ["train"],
-    "tasks": ["train"],
+    "tasks/image": ["train"],
     "confirm/splits.py": ["train"],
     "analysis": ["report"],
     "plots": ["report"],
