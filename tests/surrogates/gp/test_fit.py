@@ -7,8 +7,11 @@ import pytest
 from gp_reference import naive_kernel, problem, unit_cube
 
 from luthier.surrogates.gp.fit import draws, fit, loss, spread
-from luthier.surrogates.gp.hyperparameters import NOISE_FLOOR, starts
+from luthier.surrogates.gp.hyperparameters import NOISE_FLOOR, split, starts
 from luthier.surrogates.gp.input_warp import OBSERVATIONS, warped
+from luthier.surrogates.gp.kernel import Embedding
+from luthier.surrogates.gp.targets import standardised
+from luthier.testing.samplers import SPACES
 
 
 def test_the_likelihood_is_that_of_a_naive_implementation():
@@ -17,9 +20,20 @@ def test_the_likelihood_is_that_of_a_naive_implementation():
     K = naive_kernel(embedding, theta, F, F) + (np.exp(theta[d + 1]) + NOISE_FLOOR) * np.eye(len(F))
     expected = 0.5 * y @ np.linalg.solve(K, y) + 0.5 * np.linalg.slogdet(K)[1]
     expected += sum((t - np.sqrt(2) - 0.5 * np.log(d) + 3) ** 2 for t in theta[:d]) / 6
+    expected += sum(0.1 / np.exp(t) ** 2 for t in theta[:d])
     expected += theta[d] ** 2 / 2 + (theta[d + 1] + 6) ** 2 / (2 * 1.5**2)
     expected += sum(t**2 for t in theta[d + 2 :]) / (2 * 0.3**2)
     assert loss(theta, embedding, F, y)[0] == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scatter_at_one_place_is_noise(seed):
+    space, rng = SPACES["floats"], np.random.default_rng(seed)
+    embedding = Embedding(space)
+    X = np.concatenate([space.sample(rng, 10), 0.5 + 0.02 * rng.standard_normal((15, len(space)))])
+    theta = split(fit(embedding, embedding(X), standardised(rng.standard_normal(25)), starts(embedding), 30), embedding)
+    assert np.exp(theta.log_length).min() > 0.1
+    assert np.exp(theta.log_noise) > 0.3
 
 
 @pytest.mark.parametrize("name", ["floats", "mixed", "conditional"])

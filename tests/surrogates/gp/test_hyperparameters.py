@@ -37,10 +37,11 @@ def test_searches_begin_within_the_limits(n):
     assert (high[-1] > 0) == (n >= OBSERVATIONS)
 
 
-def test_length_scales_grow_with_the_dimension():
-    """Most likely by the priors alone: 0.2 √d, as the density of the length scale itself has it."""
-    for d in (1, 4, 16):
-        cube = unit_cube(d)
-        grid = np.linspace(-4, 4, 4001)
-        values = [prior(split(np.concatenate([np.full(d, x), [0, -6], np.zeros(2 * d)]), cube))[0] for x in grid]
-        assert np.exp(grid[int(np.argmin(values))]) == pytest.approx(np.exp(np.sqrt(2) - 3) * np.sqrt(d), rel=0.01)
+@pytest.mark.parametrize(("d", "expected"), [(1, 0.70), (4, 0.88), (16, 1.22)])
+def test_length_scales_grow_with_the_dimension(d, expected):
+    """Most likely by the priors alone: where (ln ℓ - √2 - ½ ln d + 3) ℓ² = 0.6."""
+    cube, grid = unit_cube(d), np.linspace(-4, 4, 4001)
+    values = [prior(split(np.concatenate([np.full(d, x), [0, -6], np.zeros(2 * d)]), cube))[0] for x in grid]
+    length = np.exp(grid[int(np.argmin(values))])
+    assert length == pytest.approx(expected, rel=0.01)
+    assert (np.log(length) - np.sqrt(2) - 0.5 * np.log(d) + 3) * length**2 == pytest.approx(0.6, rel=0.03)

@@ -6,6 +6,9 @@ ln σ² ~ N(0, 1), ln noise ~ N(-6, 1.5²), ln a and ln b as `input_warp` says.
 The maximum over ℓ is that of the density of ℓ itself, not of ln ℓ: it lies at 0.2 √d instead of 4 √d.
 With the latter, the first suggestions lie in corners: after 30 trials (5 seeds) the mean regret was 1.08
 instead of 0.52 on Hartmann-6, 25.8 instead of 16.2 on Rosenbrock-4, 15.7 instead of 9.4 on Ackley-5.
+That density is divided by exp(0.1 / ℓ²), as Optuna's prior is, which moves its maximum to 0.7 for one number, 0.9 for
+four and 1.2 for sixteen. Without that, values that scatter within a hundredth of the space were taken for a narrow
+valley instead of noise, and a noisy search looked at the same place again and again.
 The noise has a floor of 1e-6 in units of the standardised values.
 """
 
@@ -21,6 +24,7 @@ from .kernel import Embedding
 
 NOISE_FLOOR = 1e-6
 LENGTH_VARIANCE = 3.0
+_SHORT = 0.1  # how much a short length scale costs: this over its square
 _NOISE_MEAN, _NOISE_SD = -6.0, 1.5
 _LIMITS = {"length": (-4.0, 9.0), "variance": (-6.0, 6.0), "noise": (-16.0, 1.0)}
 
@@ -65,5 +69,7 @@ def prior(h: Hyperparameters) -> tuple[float, Floats]:
     )
     v = (h.log_noise - _NOISE_MEAN) / _NOISE_SD
     w = h.warp / input_warp.SD
-    value = 0.5 * float(u @ u + h.log_variance**2 + v**2 + w @ w)
-    return value, np.concatenate([u / np.sqrt(LENGTH_VARIANCE), [h.log_variance, v / _NOISE_SD], w / input_warp.SD])
+    short = _SHORT * np.exp(-2.0 * h.log_length)
+    value = 0.5 * float(u @ u + h.log_variance**2 + v**2 + w @ w) + float(short.sum())
+    by_length = u / np.sqrt(LENGTH_VARIANCE) - 2.0 * short
+    return value, np.concatenate([by_length, [h.log_variance, v / _NOISE_SD], w / input_warp.SD])
