@@ -293,6 +293,7 @@ def usable(run):
     done = luthier("predict", run, "--input", run.parent / "images.npz", "--json")
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 3 and "have not confirmed it yet" in done.stderr
+    assert f"luthier tune image --out {run} --resume" in done.stderr.replace("\n", " ")
 
 
 def test_killed_anywhere_and_resumed(tmp_path):

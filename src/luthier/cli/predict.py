@@ -42,7 +42,7 @@ def predict(
     from ..tasks import read_about
     from ..tasks.image import load_model
 
-    folder = run
+    folder, opened = run, None
     if not (run / "model.json").exists():
         opened = RunFolder.open(run)
         folder = opened.model
@@ -56,7 +56,7 @@ def predict(
         )
     model = load_model(folder)
     if model.details.get("confirmed") is False:
-        _say_unconfirmed(run, model.details)
+        _say_unconfirmed(run, opened, model.details)
     names, images = model.load(source, white=white, skip_broken=skip_broken)
     labels, probabilities = model.predict(images)
     if out is not None:
@@ -87,11 +87,12 @@ def predict(
         console.print(f"... and {len(names) - _SHOWN} more: use --out FILE.csv or --json for all", highlight=False)
 
 
-def _say_unconfirmed(run: Path, details: Mapping[str, Any]) -> None:
-    """Say on stderr that the model is one of an unfinished run."""
+def _say_unconfirmed(run: Path, opened: RunFolder | None, details: Mapping[str, Any]) -> None:
+    """Say on stderr that the model is one of an unfinished run; None where its folder was given, and not the run's."""
+    how = "" if opened is None else f" ({how_to_resume(opened)})"
     print_error(
         f"this is the model of trial {details.get('trial')}, the best of the search in {run}; re-runs on fresh seeds "
-        f"have not confirmed it yet (luthier tune image --out {run} --resume)",
+        f"have not confirmed it yet{how}",
         style="yellow",
         label="note:",
     )

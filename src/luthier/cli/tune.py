@@ -69,7 +69,7 @@ def how_to_resume(folder: RunFolder) -> str:
     recorded = folder.load("run")
     name = recorded.get("task", "image")
     if name in COMMANDS and COMMANDS[name].source in recorded:  # else it was begun in Python
-        return f"`luthier tune {name} --out {folder.path} --resume`"
+        return f"`luthier tune {name} --out {shlex.quote(str(folder.path))} --resume`"
     return f"`luthier.workflow.tune(task, {str(folder.path)!r}, resume=True)`"
 
 
