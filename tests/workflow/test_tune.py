@@ -13,6 +13,7 @@ from ridge import Ridge
 
 import luthier as lt
 from luthier.errors import DataError, LuthierError, UsageError
+from luthier.tasks import Task
 from luthier.tasks.image import ImageTask
 from luthier.trial import TrialState
 from luthier.workflow import Narrator, tune
@@ -120,6 +121,9 @@ def test_more_trials_on_resume(tmp_path):
         (UsageError, r"sampler='magic': choose one of auto, gp", {"fresh": True, "sampler": "magic"}),
         (UsageError, r"pruner='magic': choose one of median", {"fresh": True, "pruner": "magic"}),
         (UsageError, r"jobs=0: give the number of trainings", {"fresh": True, "jobs": 0}),
+        (UsageError, r"jobs=1.5: give the number of trainings", {"fresh": True, "jobs": 1.5}),
+        (UsageError, r"jobs='2': give the number of trainings", {"resume": True, "jobs": "2"}),
+        (UsageError, r"cannot be kept in run.json", {"fresh": True, "options": {"flavour": object()}}),
         (UsageError, r"trials=0: give a whole number from 1", {"fresh": True, "trials": 0}),
         (UsageError, r"trials=2.5: give a whole number from 1", {"resume": True, "trials": 2.5}),
         (UsageError, r"seeds=True: give a whole number from 1", {"resume": True, "seeds": True}),
@@ -149,6 +153,45 @@ class Broken(Ridge):
 
     def describe(self):
         raise DataError("row 7 is torn")
+
+
+class Downwards(Ridge):
+    """Its direction is no longer one."""
+
+    direction = "min"
+
+
+class Loose(Ridge):
+    """Its space is a dict."""
+
+    space = property(lambda self: {"penalty": lt.Float(1e-3, 1e3, log=True, default=1.0)})
+
+
+class Unfinished(Task):
+    """Lacks most of what a task has."""
+
+    name = "unfinished"
+    metric = "squared error"
+    direction = "minimize"
+
+    def train(self, params, seed, on_report=None, checkpoint=None):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Ridge, r"not a task \(it is a class\)"),
+        ("digits", r"'digits' is not a task \(it lacks name, problem, .*\): give an object"),
+        (Unfinished(), r"not a task \(it lacks problem, space, sealed, score, save, load\)"),
+        (Downwards(), r"the task's direction is 'min': make it 'minimize' or 'maximize'"),
+        (Loose(), r"the task's space is \{.*: make it a luthier.Space"),
+    ],
+)
+def test_what_is_not_a_task_leaves_nothing(task, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        tune(task, tmp_path / "runs" / "a")
+    assert not list(tmp_path.iterdir())
 
 
 def test_data_that_cannot_be_used_leaves_nothing(tmp_path):

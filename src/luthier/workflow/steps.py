@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping
+from inspect import getattr_static
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..analysis import AnalysisError, importance
-from ..errors import DataError, LuthierError, UsageError
+from ..errors import LuthierError, UsageError
 from ..executors import Executor
 from ..executors.processes import usable_cores
 from ..samplers.catalogue import SAMPLERS
 from ..schedulers.catalogue import NO_PRUNER, PRUNERS
+from ..space import Space
 from ..study import Study, create_study
 from ..tasks import Task
 from ..text import duration
@@ -30,6 +33,8 @@ from .report import write_run_report
 from .settings import Settings
 from .verdict import judge
 from .walk import TITLES, Account, TimeIsUp, UntilDeadline, Walk
+
+_NEEDED = ("name", "problem", "metric", "direction", "space", "sealed", "train", "score", "save", "load")
 
 
 def tune(
@@ -83,7 +88,7 @@ def tune(
         options: what else to keep in the run's `run.json`, such as what the task was made from; JSON.
 
     Raises:
-        UsageError: an argument cannot be what it is.
+        UsageError: an argument cannot be what it is, or the task lacks something; nothing is changed then.
         LuthierError: the folder holds a run, and neither `resume` nor `fresh` is given; a run that goes on was made
             with another task or other arguments; no trial worked; or the time was over before the baseline was trained.
         DataError: the task's data cannot be used, and a new run then leaves nothing behind; or its scores cannot be.
@@ -94,10 +99,7 @@ def tune(
     if resume and fresh:
         both = f"{narrator.option('resume', True)} continues a run, {narrator.option('fresh', True)} deletes it"
         raise UsageError(f"{both}: give one of them")
-    if jobs == 0 or jobs < -1:
-        raise UsageError(
-            f"{narrator.option('jobs', jobs)}: give the number of trainings at a time, or -1 for one per core"
-        )
+    _check_arguments(task, jobs, options, narrator)
     given = {"trials": trials, "sampler": sampler, "pruner": pruner, "timeout": timeout, "top": top, "seeds": seeds}
     if resume:
         run = RunFolder.open(Path(folder))
@@ -116,7 +118,9 @@ def tune(
         _state_problem(account, task, settings)
         training = _state_data(account, task)
         space = task.space
-    except DataError:
+        if not isinstance(space, Space):
+            raise UsageError(f"the task's space is {space!r}: make it a luthier.Space")
+    except Exception:
         if not run.study.exists():
             run.remove()  # nothing was learned: leave nothing behind
         raise
@@ -145,6 +149,25 @@ def tune(
     run.save("steps", account.kept)
     write_run_report(run, study)
     return outcome_of(walk, winner, verdict)
+
+
+def _check_arguments(task: Task, jobs: int, options: Mapping[str, Any] | None, narrator: Narrator) -> None:
+    """Raise UsageError for what would end the run later on, when its folder is there or trainings were paid for."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0 or jobs < -1:
+        raise UsageError(
+            f"{narrator.option('jobs', jobs)}: give the number of trainings at a time, or -1 for one per core"
+        )
+    # what a task has is not read yet, which may load its data
+    lacking = [name for name in _NEEDED if getattr_static(task, name, None) in (None, getattr_static(Task, name, None))]
+    if isinstance(task, type) or lacking:
+        why = "it is a class" if isinstance(task, type) else f"it lacks {', '.join(lacking)}"
+        raise UsageError(f"task={task!r} is not a task ({why}): give an object that has what luthier.tasks.Task names")
+    if task.direction not in ("minimize", "maximize"):
+        raise UsageError(f"the task's direction is {task.direction!r}: make it 'minimize' or 'maximize'")
+    try:
+        json.dumps(options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"options={options!r} cannot be kept in run.json: {error}") from error
 
 
 def _known(task: Task, recorded: Mapping[str, Any] | None = None, run: RunFolder | None = None) -> dict[str, Any]:
