@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import luthier as lt
 from luthier import history as history_module
 from luthier.history import History
 from luthier.samplers.replay import Replay
@@ -27,7 +28,9 @@ def trial(number, finished=None, state=COMPLETE, x=0.5):
 
 
 def step(seen, history, rows):
-    seen.extend((row, history.records[row], np.nan_to_num(history.X[row], nan=-9.0).tolist()) for row in rows.tolist())
+    for row in rows.tolist():
+        record = history.records[row].with_(finished=None)  # a step must not look at the time
+        seen.append((row, record, np.nan_to_num(history.X[row], nan=-9.0).tolist()))
     return seen
 
 
@@ -141,6 +144,57 @@ def test_a_trial_put_again_as_it_is_changes_nothing():
     assert len(given_rows) == 6
     history.put([history.records[2].with_(values=(9.0,))])
     assert replay(history) == from_the_start(history)
+
+
+@pytest.mark.parametrize("time", [5.5, 6.5, 7.0])
+def test_another_time_of_the_last_trial_changes_nothing(time):
+    replay, given_rows = trace()
+    history = History(SPACE)
+    history.put([trial(0, 5.0), trial(1, 6.0), trial(2, state=RUNNING)])
+    replay(history)
+    history.put([trial(1, time), trial(2, 7.5)])
+    assert replay(history) == from_the_start(history)
+    assert given_rows == [0, 1, 2]
+
+
+@pytest.mark.parametrize("changed", [trial(1, 4.0), trial(0, 6.5), trial(1, 7.0, x=0.25), trial(1, 7.0, FAIL)])
+def test_another_order_or_another_result_starts_it_over(changed):
+    replay, given_rows = trace()
+    history = History(SPACE)
+    history.put([trial(0, 5.0), trial(1, 6.0)])
+    replay(history)
+    history.put([changed])
+    assert replay(history) == from_the_start(history)
+    assert given_rows[:2] == [0, 1]
+    assert sorted(given_rows[2:]) == [0, 1]
+
+
+def test_where_order_makes_no_difference_another_time_makes_none():
+    replay, given_rows = trace(in_order=False)
+    history = History(SPACE)
+    history.put([trial(0, 5.0), trial(1, 6.0)])
+    replay(history)
+    history.put([trial(0, 8.0)])
+    history.put([trial(1, 4.0)])
+    replay(history)
+    assert given_rows == [0, 1]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("storage", [None, "study.db", "study.journal"])
+def test_a_study_goes_through_each_trial_once(tmp_path, storage, in_order):
+    """Wherever it is stored: `tell_and_ask` learns when a trial finished only after the next suggestion."""
+    replay, given_rows = trace(in_order=in_order)
+
+    class Replaying:
+        def suggest(self, space, history, rng, n):
+            replay(history)
+            return space.decode(space.sample(rng, n))
+
+    place = None if storage is None else tmp_path / storage
+    study = lt.create_study(space=SPACE, sampler=Replaying(), seed=0, storage=place)
+    study.optimize(lambda trial: trial.params["x"], n_trials=10)
+    assert given_rows == list(range(9))
 
 
 def test_more_changes_than_are_remembered(monkeypatch):

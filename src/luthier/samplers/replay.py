@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ class _Done(Generic[T]):
     version: int = 0
     records: dict[int, TrialRecord] = field(default_factory=dict)
     last: tuple[float, int] = (-np.inf, -1)
+    last_but_one: tuple[float, int] = (-np.inf, -1)
 
 
 class Replay(Generic[T]):
@@ -45,7 +46,8 @@ class Replay(Generic[T]):
     follows from the history alone: one that was loaded again gives the same, and a study that was killed goes on as
     one that was not. What it cost to come to it is paid once: a history that has grown goes on from its last value. It
     starts over where that is not possible, as when a trial comes to be known that finished before others did: that
-    is rare, as a study takes in what others wrote before it asks for parameters.
+    is rare, as a study takes in what others wrote before it asks for parameters. Where a trial is told and the next one
+    asked for in one transaction, the time of the trial told is known only afterwards: for that it does not start over.
 
     Nothing is kept longer than the history itself. Not safe for threads by itself, as the history is not.
 
@@ -53,7 +55,8 @@ class Replay(Generic[T]):
         initial: the value of a history in which no trial has finished; of its space and directions.
         step: the value after some more trials, given the value before, the history, and their rows (k,) in order. It
             may change the value in place and return it. Whether rows come in one call or in several must make no
-            difference. It may look at these rows and at those before them, which are finished, and at no others.
+            difference. It may look at these rows and at those before them, which are finished, and at no others; but
+            not at the times at which they finished.
         in_order: False where the order of trials makes no difference to the value: then it need not start over for
             one that comes late.
 
@@ -78,7 +81,8 @@ class Replay(Generic[T]):
         if len(rows):
             done.value = self._step(done.value, history, rows)
             done.records.update((row, history.records[row]) for row in rows.tolist())
-            done.last = max(done.last, _place(history.records[int(rows[-1])]))
+            for row in rows[-2:].tolist():
+                done.last_but_one, done.last = sorted((done.last, _place(history.records[row])))
         done.version = history.version
         self._cache[history] = done
         return done.value
@@ -92,7 +96,7 @@ class Replay(Generic[T]):
         for row in set(changed):
             record, known = history.records[row], done.records.get(row)
             if known is not None:
-                if known is not record and known != record:
+                if known is not record and known != record and not self._is_retimed(done, known, record):
                     return None
             elif record.state.is_finished:
                 new.append(_place(record))
@@ -100,6 +104,17 @@ class Replay(Generic[T]):
         if self._in_order and new and new[0] < done.last:
             return None
         return np.array([row for _, row in new], dtype=np.intp)
+
+    def _is_retimed(self, done: _Done[T], known: TrialRecord, record: TrialRecord) -> bool:
+        """Take notice of another time of a trial; False if anything else has changed, or the order has."""
+        if replace(known, finished=record.finished) != record:
+            return False
+        if self._in_order:
+            if _place(known) != done.last or _place(record) < done.last_but_one:
+                return False
+            done.last = _place(record)
+        done.records[record.number] = record
+        return True
 
 
 def _place(record: TrialRecord) -> tuple[float, int]:
