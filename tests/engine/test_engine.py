@@ -58,6 +58,43 @@ def no_thread_is_left():
     until(lambda: not beats())
 
 
+# -- threads
+
+
+def test_a_thread_that_looks_for_equal_trials_does_not_disturb_a_suggestion():
+    """All streams of a study come from one generator: whoever draws from it holds the lock."""
+    drawing, other_is_done = threading.Event(), threading.Event()
+
+    class Slow:
+        def suggest(self, space, history, rng, n):
+            drawing.set()
+            other_is_done.wait(0.5)  # which it is not before this is
+            return space.decode(space.sample(rng, n))
+
+    def asked(disturbed):
+        study = lt.create_study(space={"x": lt.Float(0, 1)}, sampler=Slow(), seed=0)
+        study.add_trial(lt.create_trial({"x": 0.5}, 1.0))
+
+        def other():
+            drawing.wait()
+            study.enqueue_trial({"x": 0.5}, skip_if_exists=True)
+            other_is_done.set()
+
+        thread = threading.Thread(target=other)
+        if disturbed:
+            thread.start()
+        else:
+            other_is_done.set()
+        x = study.ask().params["x"]
+        if disturbed:
+            thread.join()
+        drawing.clear()
+        other_is_done.clear()
+        return x
+
+    assert asked(disturbed=True) == asked(disturbed=False)
+
+
 # -- taking away
 
 

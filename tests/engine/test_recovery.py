@@ -7,6 +7,7 @@ import pytest
 import luthier as lt
 from luthier.engine.engine import Engine
 from luthier.engine.owner import owner_id
+from luthier.errors import LeaseLost
 from luthier.samplers import RandomSampler
 from luthier.stores import StudyRecord, open_store
 from luthier.trial import TrialState
@@ -23,8 +24,9 @@ def store(tmp_path):
     store.close()
 
 
-def engine_of(store, **more):
-    return Engine(store, store.study("s"), RandomSampler(), None, lt.Space({"x": lt.Float(0, 1)}), **more)
+def engine_of(store, sampler=None, **more):
+    sampler = RandomSampler() if sampler is None else sampler
+    return Engine(store, store.study("s"), sampler, None, lt.Space({"x": lt.Float(0, 1)}), **more)
 
 
 def states(engine):
@@ -62,6 +64,32 @@ def test_after_so_many_times_it_fails_and_a_new_one_is_started(store, max_retrie
     engine = engine_of(store)
     assert engine.ask(max_retries=max_retries).number == 1
     assert states(engine) == [FAIL, RUNNING] and AWAY in engine.record(0).error
+    engine.close()
+
+
+def test_a_question_that_lost_its_lease_is_asked_again_with_the_same_limit(store, monkeypatch):
+    store.enqueue("s", {}, {}, "queued")  # it gets its parameters after it was started
+
+    class BySampling:
+        def suggest(self, space, history, rng, n):  # not by_number: what it says is stored at once
+            return space.decode(space.sample(rng, n))
+
+    engine = engine_of(store, sampler=BySampling())
+    write, limits = store.write, []
+    requeue_expired = engine._recovery.requeue_expired
+
+    def lost_once(*args, **kwargs):
+        monkeypatch.setattr(store, "write", write)
+        raise LeaseLost("the suggestion took too long")
+
+    def counted(max_retries):
+        limits.append(max_retries)
+        requeue_expired(max_retries)
+
+    monkeypatch.setattr(store, "write", lost_once)
+    monkeypatch.setattr(engine._recovery, "requeue_expired", counted)
+    assert engine.ask(max_retries=0).number == 1
+    assert limits == [0, 0]
     engine.close()
 
 

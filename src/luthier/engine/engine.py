@@ -165,7 +165,7 @@ class Engine:
             self._recovery.requeue_expired(max_retries)
             self._local.mirror.sync()
             given = self.stored(fixed) if fixed else {}
-            return self._begun(*self._proposals.ask(given, client), given, client)
+            return self._begun(*self._proposals.ask(given, client), given, client, max_retries=max_retries)
 
     def _begun(
         self,
@@ -174,6 +174,8 @@ class Engine:
         expected: int,
         given: Mapping[str, Label] = NOTHING,
         client: str | None = None,
+        *,
+        max_retries: int,
     ) -> Trial:
         """The trial that the store started; its parameters are completed where the proposal was for another number.
 
@@ -182,7 +184,7 @@ class Engine:
             proposal: what it was asked with.
             expected: the number that the proposal was worked out for.
             given: values that the trial shall have.
-            client: as in `ask`.
+            client, max_retries: as in `ask`.
         """
         unsaved, fixed = None, frozenset(given)
         if proposal is None or record.number > expected or proposal.number not in (None, record.number):
@@ -191,7 +193,7 @@ class Engine:
             try:
                 record, unsaved = self._proposals.complete(record, given=given, here=client is None)
             except LeaseLost:  # suggesting took longer than the lease
-                return self.ask(given, client)
+                return self.ask(given, client, max_retries=max_retries)
             except Exception as error:  # nothing runs it: it must not stay RUNNING
                 self.give_up(record.number, record.token, str(error))
                 raise
@@ -206,7 +208,8 @@ class Engine:
 
     def stored(self, params: Mapping[str, Any]) -> Configuration:
         """Return values for some parameters as they are stored. Raises `SpaceError` if no configuration has them."""
-        return self._proposals.stored(params)
+        with self._local.lock:
+            return self._proposals.stored(params)
 
     def enqueue(self, params: Mapping[str, Any], attrs: Mapping[str, Any], client: str | None = None) -> TrialRecord:
         """Queue a trial with some parameters fixed; the same `client` (an id of this call) gets the same again."""
@@ -297,7 +300,7 @@ class Engine:
                 raise
             self._local.running.forget(number, token)
             self._local.mirror.put([record])
-            return record, self._begun(asked, proposal, expected)
+            return record, self._begun(asked, proposal, expected, max_retries=max_retries)
 
     def result_of(
         self,
