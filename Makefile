@@ -54,17 +54,17 @@ crash: env
 	$(TEST_ENV) $(BIN)/python tests/crash/campaign.py $(ARGS)
 
 bench: env
-	$(BIN)/python bench/overhead.py
+	$(BIN)/python -m bench.overhead
 
 # the stores beside Optuna's: make bench-stores ARGS="--only sqlite load"
 bench-stores: env
-	PYTHONPATH=bench $(BIN)/python -m stores $(ARGS)
+	$(BIN)/python -m bench.storage $(ARGS)
 
 # tuners against each other: make bench-race ARGS="--peers luthier optuna-tpe --problems hpolib --seeds 5 --trials 50"
 # other commands: make bench-race RACE=table (or check, list)
 RACE ?= run
 bench-race: env
-	PYTHONPATH=bench $(BIN)/python -m race $(RACE) $(ARGS)
+	$(BIN)/python -m bench.race $(RACE) $(ARGS)
 
 # peers whose dependencies clash, each in an environment of its own; one that fails leaves nothing behind
 bench-peers: $(patsubst bench/race/environments/%.txt,.venv-peers/%/.installed,$(filter-out %.no-deps.txt,$(wildcard bench/race/environments/*.txt)))

@@ -1,6 +1,6 @@
 """Many parameters: the mean best value of Luthier's samplers on functions of 30 to 200 numbers.
 
-    python bench/dimensions.py --parameters 30 100 --samplers gp tpe --seeds 3 --first-seed 1 --trials 100
+    python -m bench.dimensions --parameters 30 100 --samplers gp tpe --seeds 3 --first-seed 1 --trials 100
 
 All parameters are floats in [0, 1]; every function is 0 at its optimum, which is off the centre. `few` depends on ten
 of them alone, with weights that grow.

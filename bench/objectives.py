@@ -1,6 +1,6 @@
 """Several objectives: how much hypervolume Luthier, Optuna and random search lack after 30, 60 and 100 trials.
 
-    python bench/objectives.py --peers luthier random nsga2 tpe --problems zdt1 tree --seeds 5 --json FILE
+    python -m bench.objectives --peers luthier random nsga2 tpe --problems zdt1 tree --seeds 5 --json FILE
 
 The gap is (best - reached) / best of the hypervolume of feasible trials below the problem's reference point: 0 is
 all, 1 is nothing. The best is that of the front where a formula gives it, else the most that was ever reached.
@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import optuna
 
+from bench.race.plain import parse
+from bench.race.problems import data_folder
+from bench.race.problems.lcbench import EPOCH, SPACE, _session
 from luthier import Choice, Float, Int, Space
 from luthier.history import History
 from luthier.multiobjective.hypervolume import hypervolume
 from luthier.samplers import GPSampler, RandomSampler
 from luthier.trial import TrialRecord, TrialState
-from race.plain import parse
-from race.problems import data_folder
-from race.problems.lcbench import EPOCH, SPACE, _session
 
 Told = tuple[tuple[float, ...], tuple[float, ...]]  # values, constraints
 AFTER = (30, 60, 100)

@@ -1,7 +1,7 @@
 """What a tuner itself costs: Luthier, Optuna and Rustuna side by side, in one process, on one thread.
 
     make bench                                # everything, as a table
-    python bench/overhead.py --json FILE      # and the figures as JSON
+    python -m bench.overhead --json FILE      # and the figures as JSON
 
 Every figure is a median over repetitions that alternate between them, so that a busy machine slows all.
 """

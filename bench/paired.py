@@ -1,8 +1,8 @@
 """Variants of the default sampler against each other: the same problems, seeds and noise, so differences are paired.
 
-    PYTHONPATH=bench python bench/paired.py run today --seeds 8 --first-seed 400
-    PYTHONPATH=bench python bench/paired.py run flat --seeds 8 --first-seed 400 --set samplers.gp.sampler._PLATEAU=0
-    PYTHONPATH=bench python bench/paired.py table today flat
+    python -m bench.paired run today --seeds 8 --first-seed 400
+    python -m bench.paired run flat --seeds 8 --first-seed 400 --set samplers.gp.sampler._PLATEAU=0
+    python -m bench.paired table today flat
 
 A constant of a module is set by its name; a variant that needs other code is run from another tree (PYTHONPATH).
 The table has the geometric mean of the regrets (plus 0.0003) relative to the first variant, and in brackets the
@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from race.problems import data_folder, load, select
-from race.run import ONE_THREAD
+from bench.race.problems import data_folder, load, select
+from bench.race.run import ONE_THREAD
 
 MARKS = (10, 15, 20, 25, 35, 50, 75, 100)
 _SMALL = 0.0003  # added to a regret: below it nothing is worth a trial

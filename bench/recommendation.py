@@ -1,6 +1,6 @@
 """Which trial to take in noise: the best value, the recommended one, or the winner of re-runs.
 
-    python bench/recommendation.py --problems arlbench hpobench hpolib nasbench201 --seeds 5
+    python -m bench.recommendation --problems arlbench hpobench hpolib nasbench201 --seeds 5
 
 Luthier searches; after 25, 50 and 100 trials four answers are judged by their true regret: the best value, the
 recommended trial, and the best mean of three re-runs on fresh seeds of the five best values, or of the five trials
@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 import luthier as lt
+from bench.race.problems import Problem, data_folder, load, select
 from luthier.analysis import expected_order
 from luthier.confirm import best_trials, plan_reruns
 from luthier.history import History
 from luthier.trial import TrialRecord
 from luthier.types import Configuration
-from race.problems import Problem, data_folder, load, select
 
 AFTER = (25, 50, 100)
 ANSWERS = ("best value", "recommended", "re-runs of the best values", "re-runs of those expected to be best")

@@ -1,4 +1,4 @@
-"""`make bench-race ARGS="..."`, or with bench on PYTHONPATH: python -m race run | table | check | list."""
+"""`make bench-race ARGS="..."`, or python -m bench.race run | table | check | list."""
 
 from __future__ import annotations
 

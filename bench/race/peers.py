@@ -1,6 +1,6 @@
 """The peers, each behind `ask() -> configuration` and `tell(loss)`; those with an environment of their own in a child.
 
-What runs in a child is this same file: a child serves JSON lines on its pipes (`python -m race.peers NAME`).
+What runs in a child is this same file: a child serves JSON lines on its pipes (`python -m bench.race.peers NAME`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import IO, Any, Protocol
 
 from .plain import cleaned, labelled, parse
 
-BENCH = Path(__file__).resolve().parents[1]
-ENVIRONMENTS = BENCH.parent / ".venv-peers"
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / ".venv-peers"
 
 
 class Adapter(Protocol):
@@ -213,12 +213,12 @@ class _Remote:
         self._name, self.seconds = name, 0.0
         self._log = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._child = subprocess.Popen(
-            [PEERS[name].python, "-m", "race.peers", name],
+            [PEERS[name].python, "-m", "bench.race.peers", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(BENCH), "PYTHONWARNINGS": "ignore"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
         )
         self._call({"space": space, "seed": seed, "trials": trials})
 

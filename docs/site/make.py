@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from examples import fenced
 from public import public
+
+from examples import fenced
 
 ROOT = Path(__file__).parents[2]
 # documents that are pages of the site under another name

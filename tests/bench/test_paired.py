@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-import paired
+from bench import paired
 from luthier.samplers.gp import sampler
 
 

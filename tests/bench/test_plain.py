@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import luthier as lt
-from race.plain import WorstSeen, cleaned, labelled, parse
-from race.problems import NAMES
-from race.problems.analytic import ANALYTIC
-from race.problems.runs import LANDSCAPES
+from bench.race.plain import WorstSeen, cleaned, labelled, parse
+from bench.race.problems import NAMES
+from bench.race.problems.analytic import ANALYTIC
+from bench.race.problems.runs import LANDSCAPES
 
 
 @pytest.mark.parametrize("space", [ANALYTIC["tree"].space, lt.Space(LANDSCAPES["atari_qbert_dqn"])])

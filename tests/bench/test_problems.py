@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import luthier as lt
-from race.problems import NAMES, MissingData, load, select
-from race.problems.analytic import ANALYTIC
-from race.problems.lcbench import DEVELOPMENT, PUBLISHED, losses
-from race.problems.runs import LANDSCAPES, nearest
+from bench.race.problems import NAMES, MissingData, load, select
+from bench.race.problems.analytic import ANALYTIC
+from bench.race.problems.lcbench import DEVELOPMENT, PUBLISHED, losses
+from bench.race.problems.runs import LANDSCAPES, nearest
 
 NOWHERE = lt.__file__  # a file: nothing can lie below it
 

@@ -5,14 +5,14 @@ import sys
 import numpy as np
 import pytest
 
-from race import peers as registry
-from race.check import Comparison
-from race.peers import PEERS, PeerCrashed, missing, open_peer
-from race.problems import MissingData
-from race.problems.analytic import ANALYTIC
-from race.run import race, read, run
-from race.statistics import bootstrap, mean_curve, ranking, trials_to
-from race.table import collect, markdown
+from bench.race import peers as registry
+from bench.race.check import Comparison
+from bench.race.peers import PEERS, PeerCrashed, missing, open_peer
+from bench.race.problems import MissingData
+from bench.race.problems.analytic import ANALYTIC
+from bench.race.run import race, read, run
+from bench.race.statistics import bootstrap, mean_curve, ranking, trials_to
+from bench.race.table import collect, markdown
 
 LOCAL = [name for name, entry in PEERS.items() if entry.environment is None]
 
@@ -115,7 +115,7 @@ def test_a_race_resumes_after_a_torn_line_and_says_who_is_missing(monkeypatch, t
 
 
 def test_a_peer_that_breaks_loses_its_run_and_is_counted(monkeypatch, tmp_path):
-    from race.run import _work
+    from bench.race.run import _work
 
     class Broken:
         def ask(self):

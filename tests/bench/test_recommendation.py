@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-import recommendation
+from bench import recommendation
+from bench.race.problems.problem import Problem
 from luthier import Float, Space
 from luthier.trial import TrialRecord, TrialState
-from race.problems.problem import Problem
 
 SPACE = Space({"x": Float(0, 1)})
 

@@ -3,9 +3,9 @@ import math
 
 import pytest
 
-from stores.__main__ import line, main
-from stores.crew import Crew
-from stores.measures import Row, servers
+from bench.storage.__main__ import line, main
+from bench.storage.crew import Crew
+from bench.storage.measures import Row, servers
 
 
 def measured(tmp_path, *names):

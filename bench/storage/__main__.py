@@ -1,4 +1,4 @@
-"""`make bench-stores ARGS="--only sqlite load"`, or with bench on PYTHONPATH: python -m stores."""
+"""`make bench-stores ARGS="--only sqlite load"`, or python -m bench.storage."""
 
 from __future__ import annotations
 
