@@ -40,26 +40,26 @@ def threads():
 
 
 @pytest.fixture(params=[None, "127.0.0.1"], ids=["local", "tcp"])
-def board(request):
-    with SessionServer(Session(), request.param, b"the objective") as board:
-        yield board
+def server(request):
+    with SessionServer(Session(), request.param, b"the objective") as server:
+        yield server
     assert threads() == []
 
 
 @pytest.fixture
 def tcp():
-    with SessionServer(Session(), "127.0.0.1") as board:
-        yield board
+    with SessionServer(Session(), "127.0.0.1") as server:
+        yield server
     assert threads() == []
 
 
-def works(board):
+def works(server):
     """Whether a worker with the key is heard."""
-    caller = SessionClient(board.address, board.key)
-    before = len(board._session.told)
+    caller = SessionClient(server.address, server.key)
+    before = len(server._session.told)
     caller.report(1, "token", 0, 0.5)
     caller.close()
-    return len(board._session.told) == before + 1
+    return len(server._session.told) == before + 1
 
 
 def hung_up(connection):
@@ -71,33 +71,33 @@ def hung_up(connection):
     return True
 
 
-def test_a_worker_asks_and_tells(board):
-    caller = SessionClient(board.address, board.key)
+def test_a_worker_asks_and_tells(server):
+    caller = SessionClient(server.address, server.key)
     assert caller.objective() == b"the objective"
     caller.report(3, "token", 1, 0.5)
-    assert board._session.told == [(3, 1, 0.5)]
+    assert server._session.told == [(3, 1, 0.5)]
     assert [caller.claim("a"), caller.claim("b"), caller.claim("a")] == [True, True, False]
-    assert board.claimed_at("a") <= board.claimed_at("b") and board.claimed_at("c") is None
+    assert server.claimed_at("a") <= server.claimed_at("b") and server.claimed_at("c") is None
     caller.close()
 
 
-def test_an_attempt_that_left_cannot_be_held(board):
-    caller = SessionClient(board.address, board.key)
+def test_an_attempt_that_left_cannot_be_held(server):
+    caller = SessionClient(server.address, server.key)
     assert caller.claim("a")
     caller.leave("a")
-    assert not board.hold("a") and board.hold("b")
+    assert not server.hold("a") and server.hold("b")
     caller.close()
 
 
 @pytest.mark.parametrize("step", ["claim", "leave"])
 def test_an_attempt_that_is_held_neither_starts_nor_ends_before_the_run_does(step):
     answers = []
-    with SessionServer(Session()) as board:
-        caller, other = SessionClient(board.address, board.key), SessionClient(board.address, board.key)
+    with SessionServer(Session()) as server:
+        caller, other = SessionClient(server.address, server.key), SessionClient(server.address, server.key)
         assert other.claim("b")  # another attempt goes on
         if step == "leave":
             assert caller.claim("a")
-        assert board.hold("a") and board.hold("a")
+        assert server.hold("a") and server.hold("a")
 
         def call():
             with suppress(LuthierError):  # the line may be cut before the answer
@@ -116,8 +116,8 @@ def test_an_attempt_that_is_held_neither_starts_nor_ends_before_the_run_does(ste
     caller.close()
 
 
-def test_what_a_study_raises_arrives_and_the_line_stays(board):
-    caller = SessionClient(board.address, board.key)
+def test_what_a_study_raises_arrives_and_the_line_stays(server):
+    caller = SessionClient(server.address, server.key)
     with pytest.raises(lt.errors.LeaseLost, match="gone"):
         caller.report(1, "token", 0, -1.0)
     with pytest.raises(AttributeError, match="secret"):
@@ -128,8 +128,8 @@ def test_what_a_study_raises_arrives_and_the_line_stays(board):
     caller.close()
 
 
-def test_bytes_that_no_object_comes_of_are_answered(board):
-    caller = SessionClient(board.address, board.key)
+def test_bytes_that_no_object_comes_of_are_answered(server):
+    caller = SessionClient(server.address, server.key)
     caller._connection.send_bytes(b"no pickle")
     good, error = caller._connection.recv()
     assert not good and isinstance(error, pickle.UnpicklingError)
@@ -137,15 +137,15 @@ def test_bytes_that_no_object_comes_of_are_answered(board):
     caller.close()
 
 
-def test_a_wrong_key_is_turned_away_on_both_sides(board):
+def test_a_wrong_key_is_turned_away_on_both_sides(server):
     with pytest.raises(LuthierError, match=r"cannot reach the study at .*digest"):
-        SessionClient(board.address, b"x" * 32)
-    assert works(board)
+        SessionClient(server.address, b"x" * 32)
+    assert works(server)
 
 
-def test_nobody_is_heard_before_the_key(board, monkeypatch):
+def test_nobody_is_heard_before_the_key(server, monkeypatch):
     monkeypatch.setattr(SessionServer, "_heard", lambda *_: pytest.fail("heard"))
-    stranger = Client(board.address)
+    stranger = Client(server.address)
     assert stranger.recv_bytes().startswith(b"#CHALLENGE#")
     for _ in range(3):
         try:
@@ -156,7 +156,7 @@ def test_nobody_is_heard_before_the_key(board, monkeypatch):
         while True:
             stranger.recv_bytes()
     stranger.close()
-    assert board.claimed_at("a") is None
+    assert server.claimed_at("a") is None
 
 
 @pytest.mark.parametrize(
@@ -176,36 +176,36 @@ def test_garbage_is_hung_up_on(tcp, garbage):
 @pytest.mark.parametrize("said", [b"", b"\x00\x00"])
 def test_who_keeps_silent_is_hung_up_on_and_keeps_nobody_waiting(monkeypatch, said):
     monkeypatch.setattr(line, "_KEY_SECONDS", 0.2)
-    with SessionServer(Session(), "127.0.0.1") as board:
-        silent = [socket.create_connection(board.address) for _ in range(8)]
+    with SessionServer(Session(), "127.0.0.1") as server:
+        silent = [socket.create_connection(server.address) for _ in range(8)]
         for connection in silent:
             connection.sendall(said)
-        assert works(board)
+        assert works(server)
         assert all(map(hung_up, silent))
-        assert works(board)
+        assert works(server)
 
 
 def test_a_silent_caller_does_not_outlive_the_run():
-    with SessionServer(Session(), "127.0.0.1") as board:
-        silent = socket.create_connection(board.address)
+    with SessionServer(Session(), "127.0.0.1") as server:
+        silent = socket.create_connection(server.address)
         assert silent.recv(1024)  # it is being served
     assert threads() == []
     assert hung_up(silent)
 
 
-def test_after_the_run_workers_hear_that_it_ended(board):
-    caller = SessionClient(board.address, board.key)
-    board.__exit__()
+def test_after_the_run_workers_hear_that_it_ended(server):
+    caller = SessionClient(server.address, server.key)
+    server.__exit__()
     with pytest.raises(LuthierError, match="its run has ended"):
         caller.report(1, "token", 0, 1.0)
     caller.close()
     with pytest.raises(LuthierError, match="cannot reach the study at .* has the run ended"):
-        SessionClient(board.address, board.key)
-    board._thread = threading.Thread()  # the fixture ends it once more
-    board._thread.start()
+        SessionClient(server.address, server.key)
+    server._thread = threading.Thread()  # the fixture ends it once more
+    server._thread.start()
 
 
-def test_too_many_open_files_do_not_end_the_switchboard(tcp, monkeypatch):
+def test_too_many_open_files_do_not_end_the_server(tcp, monkeypatch):
     accept, failures = tcp._listener.accept, [OSError(24, "Too many open files")] * 3
 
     def fail_first():

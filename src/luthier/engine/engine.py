@@ -36,8 +36,8 @@ from .session import LocalSession, attempt
 
 LEASE_SECONDS = 120.0
 """Until a trial of a silent process is taken from it: twice as long as a store waits for a lock, so that neither a
-busy database nor a minute of native code that holds the interpreter costs a training. A process of this machine
-that died is seen at once all the same; only the trials of a dead machine wait so long."""
+busy database nor a minute of native code that holds the interpreter costs a training. What dead processes of this
+machine left, a run queues again as it begins; only others wait so long."""
 
 _SHORT_SECONDS = 1.0  # of a trial, from which on its result is told at once
 

@@ -204,7 +204,8 @@ class ActiveStudy(StudyView):
                 go on; any other makes it FAIL and is raised.
             callbacks: functions in a list, called with the study and each finished trial.
             show_progress_bar: draw one.
-            total_trials: run until the study has this many finished trials: safe to repeat after a crash.
+            total_trials: run until the study has this many trials that are finished, or run in other programs: safe
+                to repeat after a crash.
             executor: where trials run, in place of worker processes: "ray" or "dask" for a cluster, which takes as
                 many trials at once as it can hold if n_jobs is 1 or -1, and n_jobs of them otherwise.
             address: of the cluster; None starts one on this machine for the run.

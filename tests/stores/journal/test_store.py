@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 from luthier.stores import Store
-from luthier.stores.journal import JournalStore
+from luthier.stores.journal import JournalStore, state
 from luthier.testing.stores import SharedStoreContract
 from luthier.testing.stores.machine import store_machine
+from luthier.trial import TrialRecord, TrialState
 
 
 class TestJournalStore(SharedStoreContract):
@@ -57,3 +58,14 @@ class _Compacted(_Temporary):
 
 TestCompactedJournalAgainstMemory = store_machine(_Compacted).TestCase
 TestCompactedJournalAgainstMemory.settings = settings(deadline=None, max_examples=5, stateful_step_count=25)
+
+
+def test_a_journal_whose_records_have_notes_is_read() -> None:
+    """Versions before this one kept a note, which stood between attributes and error."""
+    record = TrialRecord(
+        3, TrialState.FAIL, {"x": 0.5}, None, (1.0,), ((0, 2.0),), {"a": 1}, "why", 1.0, 2.0, 3.0, "me", "token", 2
+    )
+    line = state._trial_to_json(record)
+    assert line[7] == {} and line[8] == "why"
+    line[7] = {"n": [1]}
+    assert state._trial_from_json(line) == record

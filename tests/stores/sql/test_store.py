@@ -228,3 +228,20 @@ def test_text_that_is_no_unicode_is_said(store: SqlStore) -> None:
     with pytest.raises(StorageError, match="cannot store text such as 'me"):
         store.ask(new_study(store), "me\ud800", "1")
     assert trials(store, "study") == []
+
+
+def test_a_database_whose_trials_have_notes_is_read_and_written(tmp_path: Path) -> None:
+    """Versions before this one kept a note."""
+    path = tmp_path / "study.db"
+    store = SqlStore(path)
+    study = new_study(store)
+    running = store.ask(study, "me", "call")
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE trials SET note = ?", ('{"n": [1]}',))
+    connection.close()
+    store = SqlStore(path)
+    assert trials(store, study) == [running]
+    told = store.tell(study, running.number, running.token, DONE)
+    assert trials(store, study) == [told] and told.attrs == {} and told.error is None
+    store.close()
