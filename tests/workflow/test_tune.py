@@ -227,6 +227,19 @@ class Hurried(Ridge):
         return Ridge.train(trained, params, seed)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-12])
+def test_the_defaults_up_to_rounding_are_the_baseline(factor, tmp_path):
+    task = Ridge()
+    first = tune(task, tmp_path / "run", trials=1, top=1, seeds=2, sampler="random")
+    study = lt.load_study(storage=first.study)
+    for _ in range(5):  # one of them is luckier than the baseline's own trial
+        study.enqueue_trial({"penalty": 1000.0 / factor, "degree": 1})
+    again = tune(task, tmp_path / "run", resume=True, trials=6, top=2)
+    assert study.best_value < again.baseline_value
+    assert again.is_default and again.compared == 1 and again.params == task.space.defaults()
+    assert again.cost.reruns == 2
+
+
 def test_a_task_without_reports(tmp_path):
     listener = Listener()
     outcome = tune(Hurried(), tmp_path / "run", narrator=listener, **SHORT)

@@ -14,6 +14,7 @@ from typing import Any
 from ..confirm import Confirmation, Plan, Run, choose, plan_reruns, timed_run, validation_optimism, within
 from ..errors import DataError
 from ..executors.parallel import parallel_map
+from ..samplers.tried import marks_of_trials
 from ..tasks import Task
 from ..trial import TrialRecord, TrialState
 from ..types import Configuration
@@ -116,14 +117,17 @@ def _wanted(walk: Walk) -> Plan:
     """
     study, settings, folder = walk.study, walk.settings, walk.folder
     plan = plan_reruns(study.history, settings.top, settings.seeds, include_default=True, bounds=walk.task.bounds)
-    defaults = dict(walk.baseline.params)
-    baseline = {number for number, params, _ in plan.entries if dict(params) == defaults}
-    entries = [(None if n in baseline else n, params, value) for n, params, value in plan.entries]
+    numbers = [n for n in plan.numbers if n is not None]
+    mark = dict(zip(numbers, marks_of_trials(study.history, numbers), strict=True))
+    (default,) = marks_of_trials(study.history, [walk.baseline.number])
+    baseline = {None, *(n for n in numbers if mark[n] == default)}
+    own = dict(walk.baseline.params)
+    entries = [(None, own, value) if n in baseline else (n, params, value) for n, params, value in plan.entries]
     reference = dict.fromkeys(None if n in baseline else n for n in plan.reference)
     if folder.has("confirmation"):
         before = choose(Confirmation.from_json(folder.load("confirmation"))).best
         number = walk.number(before.number)
-        if all(number != n and dict(before.params) != dict(params) for n, params, _ in entries):
+        if number is not None and marks_of_trials(study.history, [number])[0] not in {default, *mark.values()}:
             entries.append((number, dict(before.params), before.search_value))
     return replace(plan, entries=tuple(entries), reference=tuple(reference))
 
