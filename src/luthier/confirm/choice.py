@@ -57,7 +57,9 @@ def choose(confirmation: Confirmation) -> Verdict:
         raise DataError("every candidate failed on at least one seed: look at their errors, or re-run more trials")
     seeds = max(len(candidate.runs) for candidate in sound)
     sound = [candidate for candidate in sound if len(candidate.runs) == seeds]
-    best = min(sound, key=lambda c: (sign * math.fsum(c.values), *_order(c)))  # exact: the order of seeds is no matter
+    best = min(
+        sound, key=lambda c: (sign * math.fsum(c.values), *_order(c))
+    )  # exact: the order of seeds does not matter
     error = 0.0 if math.isnan(best.error) else best.error
     close = [c for c in sound if sign * c.mean <= sign * best.mean + error]
     return Verdict(best, min(close, key=lambda c: (c.seconds, *_order(c))))

@@ -10,7 +10,7 @@ from .dominance import non_dominated
 
 
 def hypervolume(losses: Floats, reference: Floats) -> float:
-    """Return the volume that rows of losses (n, m) dominate below a reference point (m,); exact, but for rounding.
+    """Return the volume that rows of losses (n, m) dominate below a reference point (m,); exact up to rounding.
 
     >>> import numpy as np
     >>> from luthier.multiobjective.hypervolume import hypervolume

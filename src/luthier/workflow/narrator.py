@@ -55,7 +55,7 @@ Progress: TypeAlias = SearchProgress | RerunProgress
 
 
 class Narrator:
-    """Is told what the nine steps do, and keeps it to itself; subclass it to hear.
+    """Is told what the nine steps do, and shows nothing of it; a subclass may.
 
     >>> from luthier.workflow import Narrator
     >>> class Titles(Narrator):

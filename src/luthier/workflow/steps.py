@@ -67,7 +67,8 @@ def tune(
 
     The steps: problem and goal, data preparation, baseline, ranges, method, search, analysis, choice, check. Each
     writes its result into the folder, completely or not at all, so that a run that was killed anywhere goes on with
-    resume=True. From the baseline on, the best model so far is in the folder `model`.
+    resume=True. From the baseline on, the best model so far is in the folder `model`. One program at a time may work on
+    a folder: for more trainings at once, use `jobs` or `executor`.
 
     Args:
         task: data, space, training and score of the problem: `ImageTask`, or one of your own.
@@ -84,7 +85,7 @@ def tune(
         resume: go on with the run in the folder; `trials`, `timeout`, `top` and `seeds` may then differ, and what is
             None is as it was.
         fresh: delete a run in the folder, and start over.
-        narrator: is told what happens; by default nobody is.
+        narrator: is told what happens; None keeps it silent.
         options: what else to keep in the run's `run.json`, such as what the task was made from; JSON.
 
     Raises:

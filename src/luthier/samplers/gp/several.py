@@ -22,7 +22,7 @@ MOST_OBJECTIVES = 4  # beyond, most trials are on the front, and the boxes too m
 _INCUMBENTS = 8
 _FAR = 10.0  # times the median distance from the best: beyond, a value of the front is an outlier
 _LIMIT = 1e6  # times the distance of the cut from the best: values beyond are equal
-_ROUNDING = 1e-12  # smaller differences are none: objectives pile up at their optima, but for rounding
+_ROUNDING = 1e-12  # smaller differences are none: objectives pile up at their optima, up to rounding
 
 
 def front_targets(losses: Floats, succeeded: Mask, j: int) -> Floats:

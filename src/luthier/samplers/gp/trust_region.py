@@ -21,7 +21,7 @@ Box: TypeAlias = tuple[Floats, Floats]  # lowest and highest coordinate (d,) of 
 
 PARAMETERS = 20  # up to which the whole space is searched
 _SIDE = 0.4  # of the box after an improvement
-_SIDES = 5  # every `patience` trials without improvement it halves; after so many it starts anew
+_SIDES = 5  # every `patience` trials without improvement it halves; after this many it starts anew
 _STRETCH = 4.0  # by how much a side may differ from the mean side
 
 

@@ -74,7 +74,7 @@ class Posterior:
         return np.asarray(np.sqrt(np.maximum(left, _MIN_VARIANCE * variance)))
 
     def _pull(self, z: Floats, B: Floats) -> Floats:
-        """Σ_i B_mi (z_mj - z_ij): the chain rule through the squared distances, but for 1/ℓ_j."""
+        """Σ_i B_mi (z_mj - z_ij): the chain rule through the squared distances, without its factor 1/ℓ_j."""
         p = self.numbers
         return np.asarray(z[..., :p] * B.sum(axis=-1)[..., None] - B @ self.Z[..., :p])
 

@@ -104,7 +104,7 @@ def augmentation_space(*names: str) -> dict[str, Domain]:
     ['rotation', 'shift']
 
     Raises:
-        TrainingError: there is no such setting.
+        TrainingError: a setting does not exist.
     """
     space: dict[str, Domain] = {
         "rotation": Float(0.0, 30.0, default=0.0),  # beyond 30 degrees 6 and 9, or left and right, blur
