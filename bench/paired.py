@@ -106,7 +106,7 @@ def table(variants: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="paired", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.paired", description=__doc__)
     parser.add_argument("command", choices=("run", "table"))
     parser.add_argument("variants", nargs="+", metavar="NAME", help="one to run; the first of a table is the measure")
     parser.add_argument("--set", nargs="+", default=[], metavar="MODULE.CONSTANT=VALUE")

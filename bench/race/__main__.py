@@ -18,7 +18,7 @@ DEFAULT_PEERS = ["luthier", "random", "optuna-tpe", "optuna-gp", "smac3", "hyper
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="race", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.race", description=__doc__)
     parser.add_argument("command", choices=("run", "table", "check", "list"))
     parser.add_argument(
         "--peers", nargs="+", default=DEFAULT_PEERS, metavar="PEER", help="see `list`; the first is ours"
