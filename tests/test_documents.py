@@ -6,8 +6,8 @@ What a page leaves out for its reader stands in it as a comment, which no reader
     def train_one_epoch(lr): ...
     -->
 
-A fence that says ```` ```python needs="service" ```` is run with a service, in tests/service/test_docs.py; one that says
-`needs="cluster"`, of addresses that exist on no test machine, is only read.
+A fence that says ```` ```python needs="service" ```` is run with a service, in tests/service/test_docs.py; one that
+says `needs="cluster"`, of addresses that exist on no test machine, is only read.
 """
 
 import ast
