@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyNotFound
 from ..space import Domain, Space
@@ -18,8 +18,9 @@ from ..study.arguments import (
     shown,
 )
 from ..types import Direction
-from .session import fresh_id
-from .study import RemoteStudy
+
+if TYPE_CHECKING:
+    from .study import RemoteStudy
 
 _TOKEN_VARIABLE = "LUTHIER_TOKEN"
 
@@ -102,6 +103,8 @@ def create_study(
         SpaceError, TypeError, ValueError: an argument of the wrong kind or out of range.
         StorageError, MissingDependency: as `connect`.
     """
+    from .session import fresh_id
+
     chosen = checked_directions(direction, directions)
     seed, name, declared = checked_seed(seed), checked_name(study_name), checked_space(space)
     given = direction is not None or directions is not None
@@ -140,6 +143,7 @@ def _opened(
 ) -> RemoteStudy:
     """A study, made first if there is something to make; the connection is closed if that fails."""
     from .connection import Connection
+    from .study import RemoteStudy
 
     name, declared = checked_name(name), checked_space(space)
     connection = Connection(url, token or os.environ.get(_TOKEN_VARIABLE) or None, retry_seconds)

@@ -15,7 +15,7 @@ from ..tried import Tried
 from .acquisition import Criterion
 from .trust_region import Box
 
-_ENUMERABLE = 1000  # spaces of at most so many points are looked through
+_ENUMERABLE = 1000  # spaces of at most this many points are looked through
 _UNIFORM = 400
 _LOCAL = 60  # perturbations of each incumbent
 _SCREENED = 80  # of either kind, by the rough acquisition: only of these is the acquisition itself asked

@@ -19,10 +19,12 @@ class Split(NamedTuple):
     Attributes:
         good: the best trials, best first.
         bad: all others that were tried or are being tried.
+        unfinished: those that are being tried, or wait.
     """
 
     good: Rows
     bad: Rows
+    unfinished: Rows
 
 
 def split(history: History, n_good: int, cap: int) -> Split:
@@ -45,7 +47,8 @@ def split(history: History, n_good: int, cap: int) -> Split:
         violation = np.nansum(np.maximum(history.constraints[rows], 0), axis=1)
         order = np.argsort(violation, kind="stable")
         good = np.concatenate([good, rows[order[: n_good - len(good)]]])
-    return Split(good, _others(len(history), good, np.flatnonzero(~history.is_finished)[-cap:], cap))
+    unfinished = np.flatnonzero(~history.is_finished)
+    return Split(good, _others(len(history), good, unfinished[-cap:], cap), unfinished)
 
 
 def _others(n: int, good: Rows, unfinished: Rows, cap: int) -> Rows:

@@ -91,7 +91,7 @@ class TPESampler:
         X = _known(space, history.X.take(np.concatenate([parts.good, parts.bad]), axis=0))
         k = len(parts.good)
         found = np.empty((0, len(space)))
-        known = _Known(index.tried, set(marks(history.X[~history.is_finished]).tolist()))
+        known = _Known(index.tried, set(marks(history.X[parts.unfinished]).tolist()))
         for first in range(0, n, _GROUP):
             good, others = self._densities(space, np.concatenate([X, found]) if len(found) else X, k)
             found = self._group(space, good, others, found, rng, min(n - first, _GROUP), known)
