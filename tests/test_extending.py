@@ -1,5 +1,7 @@
 """What docs/extending.md shows keeps the contracts that it names."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,13 @@ from pages import blocks
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 shown = {"__name__": "extending"}
-for _, code in blocks(PAGE):
-    exec(compile(code, PAGE, "exec"), shown)
+with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # which the page tunes a task in
+    for _, code in blocks(PAGE):
+        exec(compile(code, PAGE, "exec"), shown)
 
 TestHillClimbing = shown["TestHillClimbing"]
 TestBehindTheBest = shown["TestBehindTheBest"]
+TestNeighbours = shown["TestNeighbours"]
 TestSnapshotStore = shown["TestSnapshotStore"]
 TestOneAfterTheOther = shown["TestOneAfterTheOther"]
 
