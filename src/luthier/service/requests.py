@@ -12,7 +12,9 @@ from ..schedulers.catalogue import NAMES as PRUNER_NAMES
 from ..schedulers.catalogue import NO_PRUNER
 
 SETTINGS = "luthier.web"
-"""The attribute of a study that keeps the names of its sampler and its pruner, and the id of the call that made it."""
+"""The attribute of a study that keeps the names of its sampler and its pruner, and the id of the call that made it.
+
+Stored studies have it under this name, from when client and server were one part."""
 
 _BIG = 2**53  # whole numbers beyond which JSON readers disagree
 _MAX_DEPTH = 50
