@@ -200,6 +200,18 @@ def test_data_that_cannot_be_used_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_data_that_cannot_be_used_for_the_moment_does_not_end_a_run_that_is_resumed(tmp_path):
+    class Pressed(Ridge):
+        def describe(self):
+            raise KeyboardInterrupt  # before anything was trained
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(Pressed(), tmp_path / "run", **SHORT)
+    with pytest.raises(DataError, match="row 7"):
+        tune(Broken(), tmp_path / "run", resume=True)
+    assert tune(Ridge(), tmp_path / "run", resume=True).study.exists()
+
+
 @pytest.mark.parametrize(("fragile", "why"), [((1, None), "the solver gave up"), ((None, 1), "NaN")])
 def test_a_baseline_that_fails_ends_the_run(fragile, why, tmp_path):
     with pytest.raises((LuthierError, RuntimeError), match=why):

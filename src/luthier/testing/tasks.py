@@ -78,7 +78,7 @@ class TaskContract:
 
     def make(self) -> Task:
         """Return a new task, each time the same, that trains in a second or less."""
-        raise NotImplementedError
+        raise NotImplementedError("override make() to return your task")
 
     def train(self, task: Task, params: Mapping[str, Any] | None = None, seed: int = 1) -> Trained:
         """Train a configuration, the defaults for None."""

@@ -121,9 +121,9 @@ def tune(
         space = task.space
         if not isinstance(space, Space):
             raise UsageError(f"the task's space is {space!r}: make it a luthier.Space")
-    except Exception:
-        if not run.study.exists():
-            run.remove()  # nothing was learned: leave nothing behind
+    except Exception:  # whatever a task raises: the next call, with what was wrong mended, begins anew
+        if not resume and not run.study.exists():
+            run.remove()
         raise
     scheduler = UntilDeadline(settings.make_pruner(task.max_steps))
     study = create_study(
